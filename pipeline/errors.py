@@ -1,0 +1,30 @@
+"""The errors that a stage may raise for one object, and the one that stops a run.
+
+A message names the object where it has one, says what is wrong and, where there is one, the cure.
+"""
+
+
+class PipelineError(Exception):
+    """Base of the typed failures. `retryable` says whether the same object may succeed on a second attempt."""
+
+    retryable = False
+
+
+class AssetError(PipelineError):
+    """The object itself is at fault (broken, empty, hostile, unsupported): trying again cannot help."""
+
+
+class WorkerCrash(PipelineError):
+    """The process that worked on the object died."""
+
+    retryable = True
+
+
+class Timeout(PipelineError):
+    """The object took longer than its time limit and was stopped."""
+
+    retryable = True
+
+
+class ConfigError(PipelineError):
+    """What the user asked for cannot be run. Stops the run at once: one line, exit code 2."""

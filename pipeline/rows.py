@@ -1,0 +1,80 @@
+"""Rows (flat dictionaries with numpy arrays) to Arrow tables and back, by the table's schema.
+
+In a row a `flat(…, k)` column is an array `[N, k]` (`[N]` for k = 1), a `nested` column an array `[V, D]`, any other list of
+numbers an array `[N]`; lists of strings and structs are Python lists.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+Row = dict[str, Any]
+
+
+def table_from_rows(rows: Iterable[Row], schema: pa.Schema) -> pa.Table:
+    """Arrow table of `rows`.
+
+    Raises:
+        KeyError: a row lacks a column of the schema or has one that it does not know.
+        pyarrow.ArrowInvalid: a value does not fit its column.
+    """
+    rows = list(rows)
+    for row in rows:
+        if row.keys() != set(schema.names):
+            missing, unknown = set(schema.names) - row.keys(), row.keys() - set(schema.names)
+            raise KeyError(f"object {row.get('uid')}: missing columns {sorted(missing)}, unknown columns {sorted(unknown)}")
+    columns = [_column([row[field.name] for row in rows], field) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def rows_from_table(table: pa.Table) -> list[Row]:
+    """The table's rows; arrays are copies, safe to change."""
+    columns = {field.name: _values(table.column(field.name).combine_chunks(), field) for field in table.schema}
+    return [{name: values[i] for name, values in columns.items()} for i in range(table.num_rows)]
+
+
+def _is_number_list(data_type: pa.DataType) -> bool:
+    return pa.types.is_list(data_type) and (
+        pa.types.is_integer(data_type.value_type) or pa.types.is_floating(data_type.value_type)
+    )
+
+
+def _is_nested_number_list(data_type: pa.DataType) -> bool:
+    return pa.types.is_list(data_type) and _is_number_list(data_type.value_type)
+
+
+def _column(values: list, field: pa.Field) -> pa.Array:
+    if _is_number_list(field.type):
+        dtype = field.type.value_type.to_pandas_dtype()
+        arrays = [None if value is None else np.asarray(value, dtype).reshape(-1) for value in values]
+        return pa.array(arrays, type=field.type)
+    if _is_nested_number_list(field.type):
+        dtype = field.type.value_type.value_type.to_pandas_dtype()
+        arrays = [None if value is None else list(np.asarray(value, dtype)) for value in values]
+        return pa.array(arrays, type=field.type)
+    return pa.array(values, type=field.type)
+
+
+def _values(column: pa.Array, field: pa.Field) -> list:
+    if _is_number_list(field.type):
+        width = int((field.metadata or {}).get(b"width", b"1"))
+        return [_flat_array(scalar, width) for scalar in column]
+    if _is_nested_number_list(field.type):
+        return [_nested_array(scalar) for scalar in column]
+    return column.to_pylist()
+
+
+def _flat_array(scalar: pa.ListScalar, width: int) -> np.ndarray | None:
+    if not scalar.is_valid:
+        return None
+    array = scalar.values.to_numpy(zero_copy_only=False).copy()
+    return array if width == 1 else array.reshape(-1, width)
+
+
+def _nested_array(scalar: pa.ListScalar) -> np.ndarray | None:
+    if not scalar.is_valid:
+        return None
+    lists = scalar.values
+    return lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), -1).copy()

@@ -1,0 +1,170 @@
+"""The tables of a corpus: column names and types are public API (docs/dataset.md describes each column).
+
+Every table has one row per object, keyed by `uid`. Apart from `uid` (and what `assets` copies from `index`) a column name
+occurs in one table only, so that joined rows are flat dictionaries and `triplets` is the plain union of the tables.
+
+Arrays are stored as plain lists, so that any Parquet reader opens them:
+- `flat(type, k)`: `[N, k]` stored as one flat list of `N * k` values (row-major); `k` is kept in the field's metadata;
+- `nested(type)`: `[V, D]` stored as a list of lists.
+"""
+
+import pyarrow as pa
+
+IMAGES = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))  # Hugging Face's List(Image)
+STRINGS = pa.list_(pa.string())
+
+
+def flat(name: str, value_type: pa.DataType, width: int) -> pa.Field:
+    """A `[N, width]` array (`[N]` for width 1) as one flat list."""
+    metadata = {"width": str(width)}
+    if pa.types.is_float32(value_type):
+        metadata["encoding"] = "BYTE_STREAM_SPLIT"
+    return pa.field(name, pa.list_(value_type), metadata=metadata)
+
+
+def nested(name: str, value_type: pa.DataType) -> pa.Field:
+    """A `[V, D]` array as a list of lists."""
+    return pa.field(name, pa.list_(pa.list_(value_type)))
+
+
+INDEX = pa.schema(
+    [
+        ("uid", pa.string()),
+        ("shard", pa.int32()),
+        ("source", pa.string()),  # registered name of the asset source
+        ("origin_uri", pa.string()),  # where the asset comes from
+        ("name", pa.string()),
+        ("tags", STRINGS),
+        ("category", pa.string()),
+        ("lvis_category", pa.string()),
+        ("license", pa.string()),
+        ("creator", pa.string()),
+        ("split", pa.string()),  # train | val | heldout
+        ("sha256", pa.string()),  # expected checksum, where the source knows one
+        ("details", pa.string()),  # JSON, for the source alone
+    ]
+)
+
+ASSETS = pa.schema(
+    [
+        ("uid", pa.string()),
+        ("source", pa.string()),
+        ("origin_uri", pa.string()),
+        ("file", pa.string()),  # path inside the corpus: assets/files/ab/abcd….glb (or .zip with asset.FORMAT inside)
+        ("sha256", pa.string()),  # of the stored file
+        ("bytes", pa.int64()),
+        ("format", pa.string()),  # glb, gltf, obj, ply, stl, fbx
+        ("up_axis", pa.string()),  # y | z, of the asset's own frame
+        pa.field("rotation", pa.list_(pa.float64())),  # [9] row-major, applied in the asset's own frame; empty: identity
+        ("license", pa.string()),
+        ("creator", pa.string()),
+        ("name", pa.string()),
+        ("tags", STRINGS),
+        ("category", pa.string()),
+        ("lvis_category", pa.string()),
+        ("split", pa.string()),
+        ("missing_textures", STRINGS),  # textures that the asset names but does not bring
+    ]
+)
+
+VIEWS = pa.schema(
+    [
+        ("uid", pa.string()),
+        ("images", IMAGES),  # [V] RGBA, straight alpha, sRGB, lossless WebP
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        nested("intrinsics", pa.float64()),  # [V, 4] fx, fy, cx, cy in pixels, pixel centres at .5
+        nested("world_to_camera", pa.float64()),  # [V, 16] row-major 4x4, OpenCV axes
+        pa.field("center", pa.list_(pa.float64())),  # [3] world = (z_up(asset) - center) * scale
+        ("scale", pa.float64()),
+        flat("points", pa.float32(), 3),  # seen surface points, world frame
+        flat("point_normals", pa.float32(), 3),  # unit, facing the camera that saw the point
+        flat("point_colors", pa.uint8(), 3),  # sRGB 0..255
+        ("engine", pa.string()),  # blenderproc | raster
+        ("shading", pa.string()),  # albedo | diffuse
+        ("samples", pa.int32()),
+        ("triangles", pa.int64()),
+        ("coverage", pa.float32()),  # mean alpha over all views
+        ("render_seconds", pa.float32()),
+    ]
+)
+
+GAUSSIANS = pa.schema(
+    [
+        ("uid", pa.string()),
+        ("num_gaussians", pa.int32()),
+        flat("means", pa.float32(), 3),  # world frame
+        flat("quats", pa.float32(), 4),  # wxyz, unit, w >= 0
+        flat("scales", pa.float32(), 3),  # standard deviations, linear
+        flat("opacities", pa.float32(), 1),  # in (0, 1)
+        flat("colors", pa.float32(), 3),  # sRGB in [0, 1]
+        ("rasterize_mode", pa.string()),  # antialiased | classic, as in gsplat
+        ("eps2d", pa.float32()),
+        ("psnr", pa.float32()),  # dB, mean over held-out views
+        ("ssim", pa.float32()),
+        ("psnr_object", pa.float32()),  # dB over the object's pixels only
+        ("psnr_worst_view", pa.float32()),
+        ("heldout_views", pa.list_(pa.int32())),
+        ("iterations", pa.int32()),
+        ("backend", pa.string()),  # numba | gsplat
+        ("fit_seconds", pa.float32()),
+    ]
+)
+
+CAPTIONS = pa.schema(
+    [
+        ("uid", pa.string()),
+        ("caption", pa.string()),
+        ("caption_source", pa.string()),  # metadata | vlm:MODEL@REVISION
+        ("view_captions", STRINGS),
+        ("caption_views", pa.list_(pa.int32())),  # views that the captioner saw
+        ("prompt_id", pa.string()),
+        ("scores", pa.list_(pa.float32())),
+    ]
+)
+
+EMBEDDINGS = pa.schema(
+    [
+        ("uid", pa.string()),
+        ("encoder", pa.string()),  # id of the encoder and its weights
+        ("dim", pa.int32()),
+        nested("image_embeddings", pa.float32()),  # [V, D] unit
+        pa.field("text_embedding", pa.list_(pa.float32())),  # [D] unit
+        pa.field("view_weights", pa.list_(pa.float32())),  # [V] cosine of text and view: the paper's S_i
+    ]
+)
+
+ERRORS = pa.schema(
+    [
+        ("uid", pa.string()),
+        ("stage", pa.string()),
+        ("error_class", pa.string()),
+        ("message", pa.string()),
+        ("log_tail", pa.string()),
+        ("attempt", pa.int32()),
+        ("retryable", pa.bool_()),
+    ]
+)
+
+TABLES: dict[str, pa.Schema] = {
+    "index": INDEX,
+    "assets": ASSETS,
+    "views": VIEWS,
+    "gaussians": GAUSSIANS,
+    "captions": CAPTIONS,
+    "embeddings": EMBEDDINGS,
+}
+
+# What a triplet joins, in this order.
+TRIPLET_TABLES = ("assets", "captions", "views", "gaussians", "embeddings")
+
+# Wall-clock columns: the only ones in which two runs of one config may differ.
+TIMING_COLUMNS = frozenset({"render_seconds", "fit_seconds"})
+
+
+def triplets_schema() -> pa.Schema:
+    """The union of the joined tables' columns, `uid` once and first."""
+    fields = [pa.field("uid", pa.string())]
+    for table in TRIPLET_TABLES:
+        fields += [field for field in TABLES[table] if field.name != "uid"]
+    return pa.schema(fields)

@@ -1,0 +1,106 @@
+"""What a stage is. The runner does the rest: reading, joining, catching, halving, writing, counting (docs/add-a-stage.md)."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from pipeline.corpus import Corpus
+from pipeline.errors import PipelineError
+from pipeline.rows import Row
+
+__all__ = ["CorpusStage", "Failure", "Resources", "Row", "Stage", "StageContext"]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one worker of a stage holds."""
+
+    cpus: float = 1
+    gpus: float = 0
+    memory_gb: float = 2
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One object that a stage could not do; becomes one row of the errors table."""
+
+    uid: str
+    error_class: str
+    message: str
+    log_tail: str = ""
+    retryable: bool = False
+
+    @classmethod
+    def from_exception(cls, uid: str, error: BaseException, log_tail: str = "") -> "Failure":
+        """The failure that `error` means for `uid`; `error.log_tail` is used where the error carries one."""
+        retryable = isinstance(error, PipelineError) and error.retryable
+        return cls(uid, type(error).__name__, str(error) or repr(error), getattr(error, "log_tail", log_tail), retryable)
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What the runner lends to a stage's worker."""
+
+    corpus: Corpus
+    scratch: Path  # a local folder that this worker may fill; emptied by the runner
+    threads: int = 1  # CPU threads that the worker may keep busy
+
+
+class Stage(ABC):
+    """A step that works shard by shard, one object (or a small batch) at a time.
+
+    Class attributes:
+        name: as in `--stage`, and the name of its section in the config.
+        reads: the columns that it needs, by table.
+        writes: the one table that it makes.
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[Mapping[str, tuple[str, ...]]]
+    writes: ClassVar[str]
+    batch_size: int = 1
+
+    def __init__(self, config: BaseModel, context: StageContext):
+        self.config = config
+        self.context = context
+
+    @classmethod
+    def resources(cls, config: BaseModel) -> Resources:
+        """What one worker needs under this config."""
+        return Resources()
+
+    def setup(self) -> None:
+        """Called once per worker, before the first batch: load a model, start a process."""
+
+    @abstractmethod
+    def process(self, batch: list[Row]) -> list[Row | Failure]:
+        """One row of the written table, or one `Failure`, for every row of the batch.
+
+        A row of the batch is the join by uid of the tables in `reads`. An exception fails the whole batch; the runner then
+        halves the batch until the bad object is alone, so a stage need not catch anything itself.
+        """
+
+    def close(self) -> None:
+        """Called once when the worker is done."""
+
+
+class CorpusStage(ABC):
+    """A step over the whole corpus (pack, train, evaluate, report). It parallelises inside."""
+
+    name: ClassVar[str]
+    after: ClassVar[tuple[str, ...]]  # stages whose results it uses: a change there makes this one due again
+
+    def __init__(self, config: BaseModel):
+        self.config = config
+
+    @abstractmethod
+    def run(self, corpus: Corpus) -> Mapping[str, Any]:
+        """Do the work; return small JSON-able figures, which the runner keeps in `done/STAGE.json`.
+
+        Raises:
+            ConfigError: the corpus cannot feed this stage (empty split, mixed encoders, …).
+        """
