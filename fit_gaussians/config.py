@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pipeline.settings import Section, runtime
+from pipeline.settings import Section
 
 
 class FitConfig(Section):

@@ -1,7 +1,7 @@
 """Rows (flat dictionaries with numpy arrays) to Arrow tables and back, by the table's schema.
 
-In a row a `flat(…, k)` column is an array `[N, k]` (`[N]` for k = 1), a `nested` column an array `[V, D]`, any other list of
-numbers an array `[N]`; lists of strings and structs are Python lists.
+In a row a `flat(…, k)` column is an array `[N, k]` (`[N]` for k = 1), a `nested` column an array `[V, D]`, any other
+list of numbers an array `[N]`; lists of strings and structs are Python lists.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,9 @@ def table_from_rows(rows: Iterable[Row], schema: pa.Schema) -> pa.Table:
     for row in rows:
         if row.keys() != set(schema.names):
             missing, unknown = set(schema.names) - row.keys(), row.keys() - set(schema.names)
-            raise KeyError(f"object {row.get('uid')}: missing columns {sorted(missing)}, unknown columns {sorted(unknown)}")
+            raise KeyError(
+                f"object {row.get('uid')}: missing columns {sorted(missing)}, unknown columns {sorted(unknown)}"
+            )
     columns = [_column([row[field.name] for row in rows], field) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 

@@ -1,7 +1,7 @@
 """The tables of a corpus: column names and types are public API (docs/dataset.md describes each column).
 
-Every table has one row per object, keyed by `uid`. Apart from `uid` (and what `assets` copies from `index`) a column name
-occurs in one table only, so that joined rows are flat dictionaries and `triplets` is the plain union of the tables.
+Every table has one row per object, keyed by `uid`. Apart from `uid` (and what `assets` copies from `index`) a column
+name occurs in one table only, so that joined rows are flat dictionaries and `triplets` is the union of the tables.
 
 Arrays are stored as plain lists, so that any Parquet reader opens them:
 - `flat(type, k)`: `[N, k]` stored as one flat list of `N * k` values (row-major); `k` is kept in the field's metadata;
@@ -55,7 +55,9 @@ ASSETS = pa.schema(
         ("bytes", pa.int64()),
         ("format", pa.string()),  # glb, gltf, obj, ply, stl, fbx
         ("up_axis", pa.string()),  # y | z, of the asset's own frame
-        pa.field("rotation", pa.list_(pa.float64())),  # [9] row-major, applied in the asset's own frame; empty: identity
+        pa.field(
+            "rotation", pa.list_(pa.float64())
+        ),  # [9] row-major, applied in the asset's own frame; empty: identity
         ("license", pa.string()),
         ("creator", pa.string()),
         ("name", pa.string()),

@@ -19,7 +19,9 @@ class Section(BaseModel):
         """The fields that decide what the stage writes, as JSON-able values."""
         fields = type(self).model_fields
         values = self.model_dump(mode="json")
-        return {name: value for name, value in values.items() if not (fields[name].json_schema_extra or {}).get("runtime")}
+        return {
+            name: value for name, value in values.items() if not (fields[name].json_schema_extra or {}).get("runtime")
+        }
 
 
 def runtime(default: Any, **kwargs: Any) -> Any:

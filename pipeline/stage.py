@@ -1,4 +1,4 @@
-"""What a stage is. The runner does the rest: reading, joining, catching, halving, writing, counting (docs/add-a-stage.md)."""
+"""What a stage is. The runner does the rest: reading, joining, catching, halving, writing, counting."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -38,7 +38,9 @@ class Failure:
     def from_exception(cls, uid: str, error: BaseException, log_tail: str = "") -> "Failure":
         """The failure that `error` means for `uid`; `error.log_tail` is used where the error carries one."""
         retryable = isinstance(error, PipelineError) and error.retryable
-        return cls(uid, type(error).__name__, str(error) or repr(error), getattr(error, "log_tail", log_tail), retryable)
+        return cls(
+            uid, type(error).__name__, str(error) or repr(error), getattr(error, "log_tail", log_tail), retryable
+        )
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ class Stage(ABC):
     def process(self, batch: list[Row]) -> list[Row | Failure]:
         """One row of the written table, or one `Failure`, for every row of the batch.
 
-        A row of the batch is the join by uid of the tables in `reads`. An exception fails the whole batch; the runner then
-        halves the batch until the bad object is alone, so a stage need not catch anything itself.
+        A row of the batch is the join by uid of the tables in `reads`. An exception fails the whole batch; the runner
+        then halves the batch until the bad object is alone, so a stage need not catch anything itself.
         """
 
     def close(self) -> None:

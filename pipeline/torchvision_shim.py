@@ -1,8 +1,8 @@
 """Makes `import torchvision` work beside a CPU-only torch.
 
-The wheel of torchvision on the package index is linked against CUDA; beside a CPU torch its extension does not load, and the
-import then fails because the operators that it would have defined are missing. timm, open_clip and transformers need the
-Python half only. Call `prepare_torchvision()` before importing any of them.
+The wheel of torchvision on the package index is linked against CUDA; beside a CPU torch its extension does not load,
+and the import then fails because the operators that it would have defined are missing. timm, open_clip and transformers
+need the Python half only. Call `prepare_torchvision()` before importing any of them.
 """
 
 import importlib.util
