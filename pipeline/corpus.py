@@ -73,7 +73,7 @@ class Corpus:
         try:
             yield temporary
             if self.is_local:
-                os.replace(temporary, path)
+                temporary.replace(path)
             else:
                 self.filesystem.put_file(str(temporary), path)
         finally:

@@ -55,9 +55,7 @@ ASSETS = pa.schema(
         ("bytes", pa.int64()),
         ("format", pa.string()),  # glb, gltf, obj, ply, stl, fbx
         ("up_axis", pa.string()),  # y | z, of the asset's own frame
-        pa.field(
-            "rotation", pa.list_(pa.float64())
-        ),  # [9] row-major, applied in the asset's own frame; empty: identity
+        ("rotation", pa.list_(pa.float64())),  # [9] row-major, in the asset's own frame; empty: identity
         ("license", pa.string()),
         ("creator", pa.string()),
         ("name", pa.string()),
