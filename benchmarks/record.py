@@ -1,0 +1,100 @@
+"""How a benchmark's figures are kept: benchmarks/results/NAME.json, and docs/benchmarks.md made from all of them.
+
+`python -m benchmarks.record` writes docs/benchmarks.md anew.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+
+def record(name: str, figures: Mapping[str, float], notes: str = "") -> Path:
+    """Write the figures of benchmark `name` beside the machine, the command and the commit that made them.
+
+    Args:
+        figures: numbers by key; the unit is part of the key.
+        notes: what a reader must know to judge them (inputs, what was cut), one paragraph.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    result = {
+        "machine": machine(),
+        "command": "python " + " ".join([_module_or_script(), *sys.argv[1:]]),
+        "commit": commit(),
+        "notes": notes,
+        "figures": dict(figures),
+    }
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def machine() -> str:
+    """Processor, number of cores, memory and GPU, as one line."""
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{_processor()}, {os.cpu_count()} cores, {memory_gb:.0f} GiB, {_gpu()}, Python {platform.python_version()}"
+
+
+def commit() -> str:
+    """The commit checked out, with `+` if the working tree differs from it."""
+    head = _output("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD")
+    changed = _output("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
+    return f"{head}+" if changed else head
+
+
+def write_page() -> None:
+    """Make docs/benchmarks.md from every result."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Made by `python -m benchmarks.record` from `benchmarks/results/*.json`; do not edit.",
+        "",
+    ]
+    for path in sorted(RESULTS.glob("*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        lines += [f"## {path.stem}", "", f"`{result['command']}` at {result['commit']} on {result['machine']}", ""]
+        if result.get("notes"):
+            lines += [result["notes"], ""]
+        lines += ["| figure | value |", "|---|---|"]
+        lines += [f"| {key} | {_number(value)} |" for key, value in result["figures"].items()]
+        lines.append("")
+    PAGE.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _module_or_script() -> str:
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    return f"-m {spec.name}" if spec else Path(sys.argv[0]).name
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _gpu() -> str:
+    return _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").replace("\n", ", ") or "no GPU"
+
+
+def _output(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        return ""
+
+
+if __name__ == "__main__":
+    write_page()
