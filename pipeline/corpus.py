@@ -163,7 +163,11 @@ class TableWriter:
 
     def write(self, rows: list[Row]) -> None:
         """Append `rows` as one row group."""
-        self._writer.write_table(table_from_rows(rows, self.schema))
+        self.write_table(table_from_rows(rows, self.schema))
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append an Arrow table of this schema as one row group."""
+        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
 
     def set_record(self, record: dict[str, Any]) -> None:
         """Note the shard's record in the footer (read back by `Corpus.shard_record`)."""
