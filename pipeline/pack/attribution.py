@@ -1,0 +1,21 @@
+"""ATTRIBUTION.csv: whom to thank for every packed object, and under which licence it may be used."""
+
+import csv
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.corpus import Corpus
+from pipeline.pack.survey import PackedObject
+
+COLUMNS = ("uid", "name", "creator", "license", "source", "origin_uri")
+
+
+def write_attribution(corpus: Corpus, objects: Iterable[PackedObject], path: Path) -> None:
+    """One line per packed object, in the order of the corpus."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for shard, group in itertools.groupby(objects, key=lambda item: item.shard):
+            rows = {row["uid"]: row for row in corpus.read_rows("assets", shard, columns=list(COLUMNS))}
+            writer.writerows([rows[item.uid][column] for column in COLUMNS] for item in group)

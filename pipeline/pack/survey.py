@@ -1,0 +1,110 @@
+"""The first pass over a corpus: which objects are packed, which are left out and why, and what there is to say of them."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipeline.corpus import Corpus
+from pipeline.errors import ConfigError
+from pipeline.pack.gates import GATE_COLUMNS, Gate
+from pipeline.pack.join import ShardTable
+from pipeline.schema import TRIPLET_TABLES
+
+SPLITS = ("train", "val", "heldout")
+
+# Columns of which the card lists the values with counts, and those of which it gives quantiles; by table.
+COUNTED = {
+    "assets": ("source", "license", "category"),
+    "captions": ("caption_source",),
+    "views": ("engine", "shading", "samples", "width", "height"),
+    "gaussians": ("rasterize_mode", "eps2d", "iterations", "backend"),
+    "embeddings": ("encoder", "dim"),
+}
+MEASURED = {"views": ("coverage",), "gaussians": ("num_gaussians", "psnr", "ssim", "psnr_object")}
+
+
+@dataclass(frozen=True)
+class PackedObject:
+    """One object that is packed."""
+
+    uid: str
+    shard: int
+    split: str
+    stored_bytes: int  # about: what its rows take in the shards
+
+
+@dataclass
+class Survey:
+    """What the first pass found."""
+
+    objects: int = 0  # planned, whatever became of them
+    packed: list[PackedObject] = field(default_factory=list)  # in the order of the corpus
+    left_out: Counter = field(default_factory=Counter)  # reason -> objects
+    counts: dict[str, Counter] = field(default_factory=dict)  # column -> value -> packed objects
+    measures: dict[str, list[float]] = field(default_factory=dict)  # column -> values of the packed objects
+
+    def note(self, row: Mapping[str, Any]) -> None:
+        """Count the row of a packed object."""
+        for column in _names(COUNTED):
+            self.counts.setdefault(column, Counter())[row[column]] += 1
+        for column in _names(MEASURED):
+            self.measures.setdefault(column, []).append(row[column])
+
+
+def survey_corpus(corpus: Corpus, gates: Mapping[str, Gate]) -> Survey:
+    """Read the small columns of every shard and let each object through the gates.
+
+    An object without a row in one of the joined tables (it failed there, or is not done yet) counts as
+    `missing_TABLE`, the first table that lacks it.
+
+    Raises:
+        ConfigError: an object has a split that is none.
+    """
+    survey = Survey()
+    with corpus.filesystem.open(corpus.path("index.parquet"), "rb") as file:
+        survey.objects = pq.read_metadata(file).num_rows
+    assets = 0
+    for shard in corpus.shards("assets"):
+        assets += _survey_shard(corpus, shard, gates, survey)
+    if survey.objects > assets:
+        survey.left_out["missing_assets"] = survey.objects - assets
+    return survey
+
+
+def _survey_shard(corpus: Corpus, shard: int, gates: Mapping[str, Gate], survey: Survey) -> int:
+    """Adds one shard to the survey; returns the number of its assets."""
+    present = [name for name in TRIPLET_TABLES if corpus.exists(name, f"{shard:05d}.parquet")]
+    with ExitStack() as stack:
+        tables = {name: stack.enter_context(ShardTable(corpus, name, shard)) for name in present}
+        small = {name: _small_rows(table, name) for name, table in tables.items()}
+        for uid in tables["assets"].uids:
+            missing = next((name for name in TRIPLET_TABLES if uid not in small.get(name, ())), None)
+            if missing:
+                survey.left_out[f"missing_{missing}"] += 1
+                continue
+            row = {column: value for name in TRIPLET_TABLES for column, value in small[name][uid].items()}
+            if row["split"] not in SPLITS:
+                raise ConfigError(f"object {uid}: split {row['split']!r} is none of {', '.join(SPLITS)}")
+            reason = next((reason for reason, gate in gates.items() if not gate(row)), None)
+            if reason:
+                survey.left_out[reason] += 1
+                continue
+            stored = sum(table.stored_bytes(uid) for table in tables.values())
+            survey.packed.append(PackedObject(uid, shard, row["split"], stored))
+            survey.note(row)
+        return len(tables["assets"].uids)
+
+
+def _small_rows(table: ShardTable, name: str) -> dict[str, dict[str, Any]]:
+    """The columns that gates and card look at, by uid."""
+    extra = ("uid", "split") if name == "assets" else ("uid",)
+    wanted = {*extra, *GATE_COLUMNS[name], *COUNTED.get(name, ()), *MEASURED.get(name, ())}
+    return {row["uid"]: row for row in table.columns(sorted(wanted)).to_pylist()}
+
+
+def _names(columns: Mapping[str, tuple[str, ...]]) -> list[str]:
+    return [name for names in columns.values() for name in names]

@@ -1,0 +1,263 @@
+import csv
+import hashlib
+import io
+import json
+import multiprocessing
+import os
+import signal
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from PIL import Image
+
+from pipeline.corpus import Corpus
+from pipeline.errors import ConfigError
+from pipeline.pack.config import PackConfig
+from pipeline.pack.manifest import check_folder
+from pipeline.pack.stage import PackStage
+from pipeline.rows import rows_from_table
+from pipeline.schema import triplets_schema
+from tests.pipeline.synthetic_corpus import object_row, write_corpus, write_rows
+
+
+def pack(corpus: Corpus, **config) -> dict:
+    return dict(PackStage(PackConfig(**config)).run(corpus))
+
+
+def digests(folder) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def packed_rows(corpus: Corpus, split: str) -> list[dict]:
+    files = sorted(corpus.filesystem.glob(corpus.path("triplets", split, "*.parquet")))
+    return [row for file in files for row in rows_from_table(pq.read_table(file, partitioning=None))]
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Corpus:
+    return write_corpus(tmp_path / "corpus")
+
+
+def test_triplets_are_the_joined_rows_by_split(corpus, tmp_path):
+    figures = pack(corpus)
+    assert figures["triplets"] == 6
+    assert (figures["triplets_train"], figures["triplets_val"], figures["triplets_heldout"]) == (4, 1, 1)
+    assert figures["psnr_median"] == 32.5
+    rows = packed_rows(corpus, "train")
+    assert [row["uid"] for row in rows] == [f"ball-{i:03d}" for i in range(4)]
+    whole = {
+        **corpus.read_rows("assets", 1)[0],
+        **corpus.read_rows("captions", 1)[0],
+        **corpus.read_rows("views", 1)[0],
+        **corpus.read_rows("gaussians", 1)[0],
+        **corpus.read_rows("embeddings", 1)[0],
+    }
+    assert rows[2].keys() == set(triplets_schema().names)
+    for column, value in whole.items():
+        np.testing.assert_equal(rows[2][column], value, err_msg=column)
+
+
+def test_the_order_of_rows_may_differ_between_tables(tmp_path):
+    corpus = Corpus(tmp_path)
+    rows = [object_row(i, 5, views=3, size=16, num_gaussians=10) for i in range(3)]
+    write_rows(corpus, rows, shard_size=3)
+    with corpus.table_writer(corpus.shard_path("captions", 0), pq.read_schema(corpus.shard_path("captions", 0))) as out:
+        out.write([{name: row[name] for name in out.schema.names} for row in rows[::-1]])
+    pack(corpus)
+    assert [row["caption"] for row in packed_rows(corpus, "train")] == [row["caption"] for row in rows]
+
+
+def test_gates_leave_out_and_count(tmp_path):
+    rows = [object_row(i, 12, views=3, size=16, num_gaussians=10) for i in range(8)]
+    rows[0]["psnr"] = 12.0
+    rows[1]["psnr"] = float("nan")
+    rows[2]["coverage"] = 0.0
+    rows[3]["license"] = "no idea"
+    rows[4]["missing_textures"] = ["wood.png"]
+    rows[5]["scores"] = np.array([0.1, 0.2])
+    rows[7]["sha256"] = rows[6]["sha256"]
+    corpus = Corpus(tmp_path)
+    write_rows(corpus, rows, shard_size=3)
+    figures = pack(
+        corpus,
+        min_psnr=20,
+        licenses=("CC0", "CC-BY 3.0"),
+        allow_missing_textures=False,
+        min_caption_score=0.3,
+    )
+    left_out = {key.removeprefix("left_out_"): value for key, value in figures.items() if key.startswith("left_out_")}
+    assert left_out == {
+        "psnr": 2,
+        "coverage": 1,
+        "license": 1,
+        "missing_textures": 1,
+        "caption_score": 1,
+        "duplicate": 1,
+    }
+    assert [row["uid"] for row in packed_rows(corpus, "train")] == ["ball-006"]
+    assert pack(corpus)["triplets"] == 6  # by default only what is empty or there twice stays out
+    assert json.loads((tmp_path / "triplets/manifest.json").read_text())["left_out"] == {"coverage": 1, "duplicate": 1}
+
+
+def test_the_same_file_rotated_is_another_object(tmp_path):
+    rows = [object_row(i, 12, views=3, size=16, num_gaussians=10) for i in range(2)]
+    rows[1]["sha256"] = rows[0]["sha256"]
+    rows[1]["rotation"] = np.diag([-1.0, -1.0, 1.0]).reshape(-1)
+    corpus = Corpus(tmp_path)
+    write_rows(corpus, rows, shard_size=2)
+    assert pack(corpus)["triplets"] == 2
+
+
+def test_objects_that_failed_on_the_way_are_counted_by_the_table_that_lacks_them(tmp_path):
+    corpus = write_corpus(tmp_path, objects=6, shard_size=3)
+    for table, kept in (("assets", 2), ("gaussians", 1)):
+        rows, path = corpus.read_rows(table, 0), corpus.shard_path(table, 0)
+        with corpus.table_writer(path, pq.read_schema(path)) as writer:
+            writer.write(rows[:kept])
+    (tmp_path / "captions/00001.parquet").unlink()
+    figures = pack(corpus)
+    assert figures["triplets"] == 1
+    assert figures["left_out_missing_assets"] == 1
+    assert figures["left_out_missing_gaussians"] == 1
+    assert figures["left_out_missing_captions"] == 3
+
+
+def test_nothing_to_pack_is_a_config_error_that_says_why(corpus):
+    with pytest.raises(ConfigError, match="none of 6 objects.*psnr 6"):
+        pack(corpus, min_psnr=99)
+    assert not corpus.exists("triplets")
+
+
+def test_files_and_row_groups_keep_their_limits(tmp_path):
+    corpus = write_corpus(tmp_path, objects=12, shard_size=5)
+    pack(corpus, file_bytes=100_000, row_group_bytes=40_000)
+    names = sorted(path.name for path in (tmp_path / "triplets/train").iterdir())
+    assert len(names) > 1
+    assert names == [f"train-{i:05d}-of-{len(names):05d}.parquet" for i in range(len(names))]
+    for name in names:
+        path = tmp_path / "triplets/train" / name
+        metadata = pq.read_metadata(path)
+        assert path.stat().st_size < 150_000
+        assert metadata.num_row_groups > 1
+        for group in (metadata.row_group(i) for i in range(metadata.num_row_groups)):
+            assert group.total_byte_size < 50_000  # Parquet's own bytes come on top of the values
+            for column in (group.column(i) for i in range(group.num_columns)):
+                assert column.has_column_index and column.has_offset_index
+                assert column.compression == "ZSTD"
+                if column.path_in_schema == "means.list.element":
+                    assert "BYTE_STREAM_SPLIT" in column.encodings
+
+
+def test_the_same_corpus_gives_the_same_bytes(corpus, tmp_path):
+    pack(corpus)
+    first = digests(tmp_path / "corpus/triplets")
+    pack(corpus, threads=1)
+    assert digests(tmp_path / "corpus/triplets") == first
+    assert not list((tmp_path / "corpus").glob("triplets.*"))
+
+
+def test_manifest_finds_what_was_damaged_in_a_copy(corpus, tmp_path):
+    pack(corpus)
+    copy = Corpus(tmp_path / "corpus/triplets")
+    assert check_folder(copy) == []
+    files = sorted((tmp_path / "corpus/triplets").rglob("*.parquet"))
+    data = bytearray(files[0].read_bytes())
+    data[100] ^= 1
+    files[0].write_bytes(data)
+    files[1].write_bytes(files[1].read_bytes()[:-1])
+    files[2].unlink()
+    names = [str(file.relative_to(copy.root)) for file in files]
+    problems = check_folder(copy)
+    assert [problem.partition(":")[0] for problem in problems] == [names[1], names[2], names[0]]  # train, val, heldout
+    assert "not there" in next(problem for problem in problems if names[2] in problem)
+    assert "SHA-256" in next(problem for problem in problems if names[0] in problem)
+    assert "bytes instead of" in next(problem for problem in problems if names[1] in problem)
+
+
+def test_attribution_names_every_packed_object(corpus, tmp_path):
+    pack(corpus, min_psnr=30.5)
+    with (tmp_path / "corpus/triplets/ATTRIBUTION.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["uid"] for line in lines] == [f"ball-{i:03d}" for i in range(1, 6)]
+    assert lines[0]["creator"] == "Maker 1" and lines[0]["license"] == "CC-BY 3.0"
+
+
+def test_card_counts_licences_and_what_was_left_out(corpus, tmp_path):
+    pack(corpus, min_psnr=30.5)
+    card = (tmp_path / "corpus/triplets/README.md").read_text()
+    header = yaml.safe_load(card.split("---")[1])
+    assert [item["split"] for item in header["configs"][0]["data_files"]] == ["train", "val", "heldout"]
+    assert header["license"] == "other"
+    assert "| CC-BY 3.0 | 3 |" in card and "| CC0 | 2 |" in card
+    assert "| held-out PSNR too low | 1 |" in card
+    assert "weak offline encoder" in card
+
+
+def test_card_escapes_what_strangers_wrote(tmp_path):
+    rows = [object_row(0, 5, views=3, size=16, num_gaussians=10)]
+    rows[0]["category"] = "| <img src=x> `code`\n# title"
+    corpus = Corpus(tmp_path)
+    write_rows(corpus, rows, shard_size=1)
+    pack(corpus)
+    card = (tmp_path / "triplets/README.md").read_text()
+    assert "<img" not in card and "\n# title" not in card
+
+
+def test_images_stay_as_they_were_rendered(corpus):
+    pack(corpus)
+    row = packed_rows(corpus, "val")[0]
+    image = Image.open(io.BytesIO(row["images"][0]["bytes"]))
+    assert image.mode == "RGBA" and image.size == (32, 32)
+
+
+def _pack_and_die(folder, when: str) -> None:
+    """Packs in a process that kills itself as soon as the file named `when` is written."""
+    corpus = Corpus(folder)
+    write_text = corpus.write_text
+
+    def write_text_and_die(text: str, *parts: str) -> None:
+        write_text(text, *parts)
+        if parts[-1] == when:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    corpus.write_text = write_text_and_die
+    PackStage(PackConfig(min_psnr=31.5)).run(corpus)
+
+
+@pytest.mark.parametrize("when", ["README.md", "manifest.json"])
+def test_a_killed_pack_leaves_the_old_triplets(corpus, tmp_path, when):
+    folder = tmp_path / "corpus"
+    pack(corpus)
+    before = digests(folder / "triplets")
+    process = multiprocessing.get_context("spawn").Process(target=_pack_and_die, args=(str(folder), when))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    assert digests(folder / "triplets") == before
+    assert list(folder.glob("triplets.tmp-*"))
+    pack(corpus)
+    assert digests(folder / "triplets") == before
+    assert not list(folder.glob("triplets.*"))
+
+
+def test_a_pack_killed_between_its_two_renames_is_mended(corpus, tmp_path):
+    folder = tmp_path / "corpus"
+    pack(corpus)
+    (folder / "triplets").rename(folder / "triplets.old")
+    with pytest.raises(ConfigError):
+        pack(corpus, min_psnr=99)
+    pack(corpus)
+    assert (folder / "triplets/manifest.json").exists() and not (folder / "triplets.old").exists()
+
+
+def test_a_corpus_in_a_bucket_is_packed_too(tmp_path):
+    bucket = Corpus("memory://packed-bucket")
+    rows = [object_row(i, 4, views=3, size=16, num_gaussians=10) for i in range(4)]
+    write_rows(bucket, rows, shard_size=2)
+    for _ in range(2):
+        assert pack(bucket)["triplets"] == 4
+        assert check_folder(Corpus("memory://packed-bucket/triplets")) == []
+    assert not bucket.exists("triplets.old")
