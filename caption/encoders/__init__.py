@@ -1,0 +1,72 @@
+"""Encoders: pictures and sentences to vectors of one space. An encoder is one line in `ENCODERS` and one module.
+
+Every table that holds vectors holds the encoder's id. An id is `NAME:DETAILS@HASH`: NAME is registered here, DETAILS
+are the module's own, HASH is of the weights that were loaded. It suffices to load the same encoder again, and to notice
+when the same name brings other weights.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from caption.config import EmbedConfig
+from pipeline.errors import ConfigError
+
+# name -> module with `from_config(config, threads) -> Encoder` and `from_details(details) -> Encoder`
+ENCODERS = {
+    "open_clip": "caption.encoders.open_clip",
+    "conse": "caption.encoders.conse",
+}
+
+
+class Encoder(Protocol):
+    """What a registered encoder is.
+
+    Attributes:
+        id: encoder and weights' hash, as described above.
+        dim: D, the length of its vectors.
+    """
+
+    id: str
+    dim: int
+
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """Unit vectors, float32 [B, D], of RGB or RGBA pictures of any size.
+
+        Pictures may be opened but not yet decoded; transparency is laid over white.
+        """
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors, float32 [B, D], of sentences."""
+
+
+def load_encoder(config: EmbedConfig, threads: int = 1) -> Encoder:
+    """The encoder that the config names, on the GPU where there is one; `threads` threads prepare its pictures.
+
+    Raises:
+        ConfigError: no such encoder, or its weights cannot be loaded.
+    """
+    return _module(config.encoder).from_config(config, threads)
+
+
+def load_encoder_by_id(id: str) -> Encoder:
+    """The encoder that made a table's vectors, from the id that the table holds; it works in float32.
+
+    Raises:
+        ConfigError: the id is not one of ours, its weights cannot be loaded, or they are other weights than then.
+    """
+    name, _, rest = id.partition(":")
+    details, _, _ = rest.rpartition("@")
+    encoder = _module(name).from_details(details)
+    if encoder.id != id:
+        raise ConfigError(f"encoder {id}: the weights here are others, they make {encoder.id}; embed the corpus again")
+    return encoder
+
+
+def _module(name: str):
+    if name not in ENCODERS:
+        raise ConfigError(f"unknown encoder {name!r}; there are: {', '.join(ENCODERS)}")
+    return import_module(ENCODERS[name])

