@@ -1,4 +1,4 @@
-"""The first pass over a corpus: which objects are packed, which are left out and why, and what there is to say of them."""
+"""The first pass over a corpus: which objects are packed, which are left out and why, and facts for the card."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
 from pipeline.pack.gates import GATE_COLUMNS, Gate
-from pipeline.pack.join import ShardTable
 from pipeline.schema import TRIPLET_TABLES
+from pipeline.shard_table import ShardTable
 
 SPLITS = ("train", "val", "heldout")
 
