@@ -2,22 +2,27 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from pipeline.settings import Section
 
 
 class FitConfig(Section):
     """How views become Gaussians."""
 
-    num_gaussians: int = 20_000
-    iterations: int = 300
+    num_gaussians: int = Field(20_000, ge=1)
+    """At most so many: an object with fewer surface points has fewer."""
+    resolution: int = Field(256, ge=0)
+    """Longest side in pixels that the fit works at and is measured at; larger views are reduced, 0: never."""
+    iterations: int = Field(300, ge=0)
     rasterize_mode: Literal["antialiased", "classic"] = "antialiased"
-    eps2d: float = 0.1
+    eps2d: float = Field(0.1, ge=0)
     """Variance in pixels² added to every projected Gaussian (gsplat's eps2d; 0.3 in classic 3DGS)."""
-    heldout_every: int = 6
+    heldout_every: int = Field(6, ge=1)
     """Every so many-th view is held out for PSNR and SSIM."""
-    ssim_weight: float = 0.2
-    ssim_every: int = 3
-    alpha_weight: float = 0.1
+    ssim_weight: float = Field(0.2, ge=0, le=1)
+    ssim_every: int = Field(3, ge=1)
+    alpha_weight: float = Field(0.1, ge=0)
     """Weight of the L1 loss on alpha."""
     seed: int = 0
     backend: Literal["auto", "numba", "gsplat"] = "auto"

@@ -105,6 +105,8 @@ GAUSSIANS = pa.schema(
         ("psnr_object", pa.float32()),  # dB over the object's pixels only
         ("psnr_worst_view", pa.float32()),
         ("heldout_views", pa.list_(pa.int32())),
+        ("fit_width", pa.int32()),  # size at which the splat was fitted and measured
+        ("fit_height", pa.int32()),
         ("iterations", pa.int32()),
         ("backend", pa.string()),  # numba | gsplat
         ("fit_seconds", pa.float32()),

@@ -1,0 +1,91 @@
+"""Splats as PLY files in the layout of 3D Gaussian Splatting (Kerbl et al. 2023), which every viewer reads."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from plyfile import PlyData, PlyElement, PlyParseError
+
+from fit_gaussians.gaussians import Gaussians
+from pipeline.errors import AssetError
+
+SH_C0 = 0.28209479177387814
+"""The constant spherical harmonic, 1 / (2 sqrt(pi)): colour = 0.5 + SH_C0 * f_dc."""
+PROPERTIES = (
+    *("x", "y", "z", "nx", "ny", "nz"),
+    *("f_dc_0", "f_dc_1", "f_dc_2"),
+    *("opacity", "scale_0", "scale_1", "scale_2"),
+    *("rot_0", "rot_1", "rot_2", "rot_3"),
+)
+
+
+@dataclass(frozen=True)
+class SplatFile:
+    """What a PLY holds: the splat, and how it wants to be rasterized (None where the file does not say)."""
+
+    splat: Gaussians
+    rasterize_mode: str | None
+    eps2d: float | None
+
+
+def write_ply(target: Path | BinaryIO, splat: Gaussians, rasterize_mode: str, eps2d: float) -> None:
+    """Write binary little-endian PLY: opacity as logit, scales as logarithms, colour as SH coefficient of degree 0.
+
+    Normals are zero, as everywhere. Comment lines record the rasterization that the splat was fitted for: a viewer
+    with the classic dilation of 0.3 pixels² draws an antialiased splat thicker.
+    """
+    opacities = splat.opacities.astype(np.float64).clip(1e-6, 1 - 1e-6)
+    columns = np.concatenate(
+        [
+            splat.means,
+            np.zeros_like(splat.means),
+            (splat.colors - 0.5) / SH_C0,
+            np.log(opacities / (1 - opacities))[:, None],
+            np.log(splat.scales),
+            splat.quats,
+        ],
+        axis=1,
+    ).astype("<f4")
+    vertices = columns.view([(name, "<f4") for name in PROPERTIES])[:, 0]
+    comments = [f"rasterize_mode {rasterize_mode}", f"eps2d {eps2d:g}"]
+    data = PlyData([PlyElement.describe(vertices, "vertex")], text=False, byte_order="<", comments=comments)
+    data.write(target if not isinstance(target, Path) else str(target))
+
+
+def read_ply(source: Path | BinaryIO) -> SplatFile:
+    """Read a PLY in the 3DGS layout, ours or another's; SH coefficients above degree 0 are left out.
+
+    Raises:
+        AssetError: not a PLY, not of this layout, or values that are not finite.
+    """
+    try:
+        data = PlyData.read(source if not isinstance(source, Path) else str(source), mmap=False)
+        vertices = data["vertex"]
+        means = _columns(vertices, "x", "y", "z")
+        quats = _columns(vertices, "rot_0", "rot_1", "rot_2", "rot_3").astype(np.float64)
+        log_scales = _columns(vertices, "scale_0", "scale_1", "scale_2")
+        logits = _columns(vertices, "opacity")[:, 0].astype(np.float64)
+        coefficients = _columns(vertices, "f_dc_0", "f_dc_1", "f_dc_2")
+    except (PlyParseError, OSError, KeyError, ValueError, UnicodeDecodeError) as error:
+        raise AssetError(f"{source} is not a splat in PLY's 3DGS layout: {error}") from error
+    with np.errstate(over="ignore"):
+        splat = Gaussians(
+            means=means,
+            quats=(quats / np.linalg.norm(quats, axis=1, keepdims=True).clip(1e-12)).astype(np.float32),
+            scales=np.exp(log_scales),
+            opacities=(1 / (1 + np.exp(-logits))).astype(np.float32),
+            colors=(0.5 + SH_C0 * coefficients).clip(0, 1).astype(np.float32),
+        )
+    if not splat.is_finite():
+        raise AssetError(f"{source} holds values that are not finite")
+    header = "\n".join(data.comments)
+    mode = re.search(r"^rasterize_mode (antialiased|classic)$", header, re.MULTILINE)
+    eps2d = re.search(r"^eps2d ([0-9.e+-]+)$", header, re.MULTILINE)
+    return SplatFile(splat, mode and mode.group(1), eps2d and float(eps2d.group(1)))
+
+
+def _columns(vertices: PlyElement, *names: str) -> np.ndarray:
+    """[N, len(names)] float32."""
+    return np.stack([np.asarray(vertices[name], np.float32) for name in names], 1)

@@ -1,0 +1,33 @@
+"""The numbers of the fit that are not a user's choice (docs/fitting.md tells what was tried), and their schedule."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Learning rates at the start (per raw parameter, see `parameters.py`), their decay, and Adam's moments."""
+
+    means_rate: float = 3.2e-4
+    """In units of the object's bounding box, whose diagonal is 1."""
+    quats_rate: float = 8e-3
+    scales_rate: float = 8e-2
+    """Of the logarithm."""
+    opacities_rate: float = 1e-1
+    """Of the logit."""
+    colors_rate: float = 6e-3
+    final_rate: float = 0.05
+    """Share of each rate that is left at the last step; the decay is exponential."""
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    def rates(self) -> dict[str, float]:
+        return {
+            "means": self.means_rate,
+            "quats": self.quats_rate,
+            "scales": self.scales_rate,
+            "opacities": self.opacities_rate,
+            "colors": self.colors_rate,
+        }
+
+    def decay(self, progress: float) -> float:
+        """Factor on every rate when `progress` (0..1) of the steps are done."""
+        return self.final_rate**progress

@@ -1,0 +1,141 @@
+"""A row of the `views` table as tensors: decoded images, cameras, and which views train and which are held out."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from pipeline.errors import AssetError
+from pipeline.rows import Row
+
+MIN_COVERED_PIXELS = 16
+"""Fewer covered pixels than this over all views: there is nothing to fit."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """The V views of one object; colours are premultiplied by alpha, so that blending over a background is one sum.
+
+    Attributes:
+        colors: [V, H, W, 3] float32 sRGB times alpha, in [0, 1].
+        alphas: [V, H, W] float32 in [0, 1].
+        world_to_camera: [V, 4, 4] float32, OpenCV axes.
+        intrinsics: [V, 4] float32 fx, fy, cx, cy in pixels, pixel centres at .5.
+    """
+
+    colors: torch.Tensor
+    alphas: torch.Tensor
+    world_to_camera: torch.Tensor
+    intrinsics: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.colors)
+
+    @property
+    def height(self) -> int:
+        return self.colors.shape[1]
+
+    @property
+    def width(self) -> int:
+        return self.colors.shape[2]
+
+    def __getitem__(self, index: list[int]) -> "Views":
+        """The views at `index`, in its order."""
+        index = torch.as_tensor(index, dtype=torch.long)
+        return Views(self.colors[index], self.alphas[index], self.world_to_camera[index], self.intrinsics[index])
+
+    def over(self, background: torch.Tensor) -> torch.Tensor:
+        """[V, H, W, 3] the images over a background of shape [3] or [V, 1, 1, 3], blended in sRGB as 3DGS does."""
+        return self.colors + (1 - self.alphas)[..., None] * background
+
+
+def read_views(row: Row, resolution: int) -> Views:
+    """Decode a row of the `views` table; views larger than `resolution` are reduced to it.
+
+    Args:
+        row: `uid`, `images`, `width`, `height`, `intrinsics` [V, 4] and `world_to_camera` [V, 16].
+        resolution: longest side in pixels that the fit works at; 0 keeps the views as they are.
+
+    Raises:
+        AssetError: no images, an image that does not decode or has another size than the row says, cameras that are
+            missing, not finite or not as many as the images, or views in which nothing is to be seen.
+    """
+    uid, width, height = row["uid"], row["width"], row["height"]
+    images = row["images"] or []
+    if not images:
+        raise AssetError(f"object {uid}: no views to fit; render it again")
+    world_to_camera, intrinsics = _cameras(row, len(images))
+    size = _fitted_size(width, height, resolution)
+    rgba = np.stack([_decode(uid, index, image["bytes"], (width, height), size) for index, image in enumerate(images)])
+    alphas = rgba[..., 3]
+    if np.count_nonzero(alphas > 0.5) < MIN_COVERED_PIXELS:
+        raise AssetError(f"object {uid}: all {len(images)} views are (nearly) transparent, there is nothing to fit")
+    return Views(
+        colors=torch.from_numpy(np.ascontiguousarray(rgba[..., :3])),
+        alphas=torch.from_numpy(np.ascontiguousarray(alphas)),
+        world_to_camera=torch.from_numpy(world_to_camera),
+        intrinsics=torch.from_numpy(intrinsics * np.float32([size[0] / width, size[1] / height] * 2)),
+    )
+
+
+def split_views(count: int, heldout_every: int) -> tuple[list[int], list[int]]:
+    """Indices of the training and of the held-out views.
+
+    Every `heldout_every`-th view is held out, from the middle of the first such group on (on a Fibonacci sphere the
+    first and the last views look from the poles); of too few views for that, the last one.
+
+    Raises:
+        ValueError: fewer than two views cannot be split.
+    """
+    if count < 2:
+        raise ValueError("at least two views are needed: one to train on, one to measure on")
+    heldout = list(range(heldout_every // 2, count, heldout_every)) or [count - 1]
+    if len(heldout) == count:  # heldout_every = 1
+        heldout = heldout[1:]
+    return [index for index in range(count) if index not in set(heldout)], heldout
+
+
+def _cameras(row: Row, views: int) -> tuple[np.ndarray, np.ndarray]:
+    """[V, 4, 4] and [V, 4], float32."""
+    arrays = []
+    for name, shape in (("world_to_camera", (views, 4, 4)), ("intrinsics", (views, 4))):
+        value = row[name]
+        array = np.zeros(0) if value is None else np.asarray(value, np.float32)
+        if array.size != np.prod(shape):
+            raise AssetError(
+                f"object {row['uid']}: {name} has {array.size} values for {views} views, expected {np.prod(shape)}; "
+                "render it again"
+            )
+        if not np.isfinite(array).all():
+            raise AssetError(f"object {row['uid']}: {name} holds values that are not finite; render it again")
+        arrays.append(array.reshape(shape))
+    world_to_camera, intrinsics = arrays
+    if (intrinsics[:, :2] <= 0).any():
+        raise AssetError(f"object {row['uid']}: a focal length is not positive; render it again")
+    return world_to_camera, intrinsics
+
+
+def _fitted_size(width: int, height: int, resolution: int) -> tuple[int, int]:
+    """Width and height with the longest side brought down to `resolution`."""
+    longest = max(width, height)
+    if not resolution or longest <= resolution:
+        return width, height
+    return max(1, round(width * resolution / longest)), max(1, round(height * resolution / longest))
+
+
+def _decode(uid: str, index: int, data: bytes, size: tuple[int, int], fitted: tuple[int, int]) -> np.ndarray:
+    """[H, W, 4] float32 in [0, 1], colour premultiplied; a reduced pixel is the mean of the area that it covers."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.size != size:
+                raise AssetError(f"object {uid}: view {index} is {image.size} pixels, the row says {size}")
+            image = image.convert("RGBA")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise AssetError(f"object {uid}: view {index} does not decode: {error}") from error
+    if fitted != size:
+        image = image.resize(fitted, Image.Resampling.BOX)  # premultiplies by itself
+    rgba = np.asarray(image, np.float32) / np.float32(255)
+    rgba[..., :3] *= rgba[..., 3:]
+    return rgba
