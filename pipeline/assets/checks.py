@@ -1,0 +1,80 @@
+"""Cheap checks of an asset's main file, before anything heavy opens it: is it what its name says, whole, not empty?"""
+
+import mmap
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.assets import gltf
+from pipeline.errors import AssetError
+
+_VERTEX = re.compile(rb"^[ \t]*v[ \t]", re.MULTILINE)
+_FACE = re.compile(rb"^[ \t]*f[ \t]", re.MULTILINE)
+_PLY_COUNT = re.compile(rb"^element[ \t]+(vertex|face)[ \t]+(\d+)", re.MULTILINE)
+PLY_HEADER_BYTES = 65536
+STL_HEADER_BYTES, STL_FACET_BYTES = 84, 50  # binary STL: 80 bytes, a count, then facets of 12 floats and 2 bytes
+
+
+def check_file(path: Path) -> None:
+    """Refuse a main file that cannot be an asset.
+
+    Raises:
+        AssetError: unknown format, empty, cut short, not what its suffix says, or without faces.
+    """
+    file_format = path.suffix.removeprefix(".")
+    if file_format not in CHECKS:
+        raise AssetError(f"{path.name}: format '{file_format}' is not read; convert it to one of {', '.join(CHECKS)}")
+    if path.stat().st_size == 0:
+        raise AssetError(f"{path.name}: the file is empty")
+    CHECKS[file_format](path)
+
+
+def _check_gltf(path: Path) -> None:
+    gltf.read_document(path)
+
+
+def _check_obj(path: Path) -> None:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for what, pattern in (("vertices", _VERTEX), ("faces", _FACE)):
+            if not pattern.search(data):
+                raise AssetError(f"{path.name}: it has no {what} (or is not an OBJ file)")
+
+
+def _check_ply(path: Path) -> None:
+    with path.open("rb") as file:
+        header, end, _ = file.read(PLY_HEADER_BYTES).partition(b"end_header")
+    if not header.startswith(b"ply") or not end:
+        raise AssetError(f"{path.name}: not a PLY file (no header from 'ply' to 'end_header')")
+    counts = {name: int(count) for name, count in _PLY_COUNT.findall(header)}
+    for what, name in (("vertices", b"vertex"), ("faces", b"face")):
+        if not counts.get(name):
+            raise AssetError(f"{path.name}: it has no {what}; point clouds are not rendered")
+
+
+def _check_stl(path: Path) -> None:
+    with path.open("rb") as file:
+        header = file.read(STL_HEADER_BYTES)
+        is_text = header.lstrip().startswith(b"solid") and b"facet" in header + file.read(1024)
+    size = path.stat().st_size
+    facets = struct.unpack_from("<I", header, 80)[0] if len(header) == STL_HEADER_BYTES else 0
+    expected = STL_HEADER_BYTES + STL_FACET_BYTES * facets
+    if not is_text and (facets == 0 or size < expected):
+        raise AssetError(f"{path.name}: not a whole STL file ({facets} facets take {expected} bytes, it has {size})")
+
+
+def _check_fbx(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(18) != b"Kaydara FBX Binary":
+            raise AssetError(f"{path.name}: not a binary FBX file; text FBX is not read, convert it to GLB")
+
+
+# the formats that are read, and the check of each
+CHECKS: dict[str, Callable[[Path], None]] = {
+    "glb": _check_gltf,
+    "gltf": _check_gltf,
+    "obj": _check_obj,
+    "ply": _check_ply,
+    "stl": _check_stl,
+    "fbx": _check_fbx,
+}

@@ -1,0 +1,112 @@
+"""A folder of asset files, at any depth."""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.assets.checks import CHECKS
+from pipeline.assets.gather import gather
+from pipeline.assets.sources import AssetSource, Fetched
+from pipeline.errors import AssetError, ConfigError
+from pipeline.rows import Row
+
+MAX_SLUG = 60
+
+
+class Sidecar(BaseModel):
+    """What may be told about `chair.glb` in a file `chair.glb.json` beside it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = ""
+    tags: list[str] = []
+    category: str = ""
+    lvis_category: str = ""
+    license: str = ""
+    creator: str = ""
+    split: str = ""
+
+
+class FolderSource(AssetSource):
+    """Every GLB, GLTF, OBJ, PLY, STL and FBX file below `assets.path`; `FILE.json` beside one may describe it."""
+
+    def plan(self) -> Iterator[Row]:
+        root = self._root()
+        files = sorted(path for path in root.rglob("*") if path.suffix.lower()[1:] in CHECKS and path.is_file())
+        if not files:
+            raise ConfigError(f"assets.path: no {', '.join(CHECKS)} file in the folder {root}")
+        for file in files:
+            relative = file.relative_to(root)
+            known = read_sidecar(file.with_name(f"{file.name}.json")).model_dump()
+            name = known.pop("name") or re.sub(r"[\s_-]+", " ", _printable(file.stem)).strip()
+            yield {
+                "uid": uid_of(relative.as_posix()),
+                "source": "folder",
+                "origin_uri": _printable(relative.as_posix()),
+                "name": name,
+                **known,
+                "sha256": "",
+                "details": json.dumps({"file": relative.as_posix()}),
+            }
+
+    def fetch(self, row: Row, folder: Path) -> Fetched:
+        root = self._root()
+        file = root / json.loads(row["details"])["file"]
+        return gather(file.name, DiskFolder(file.parent, root), folder, self.config.max_bytes)
+
+    def _root(self) -> Path:
+        root = Path(self.config.path)
+        if not self.config.path or not root.is_dir():
+            raise ConfigError(f"assets.path: '{self.config.path}' is not a folder")
+        return root
+
+
+class DiskFolder:
+    """An asset's folder on a local disk. Links that lead out of `root` are refused."""
+
+    def __init__(self, folder: Path, root: Path):
+        self.folder = folder
+        self.root = root.resolve()
+
+    def size(self, path: PurePosixPath) -> int | None:
+        file = self.folder / path
+        if not file.is_file():
+            return None
+        if not file.resolve().is_relative_to(self.root):
+            raise AssetError(f"{path}: it is a link that leads out of {self.root.name}/")
+        return file.stat().st_size
+
+    def copy(self, path: PurePosixPath, local: Path) -> None:
+        shutil.copyfile(self.folder / path, local)
+
+
+def uid_of(relative: str) -> str:
+    """Readable, safe in file names, and different for different paths: `chairs/Oak.glb` -> `chairs-Oak-1a2b3c4d`."""
+    digest = hashlib.sha256(relative.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", relative.rpartition(".")[0]).strip("-")[-MAX_SLUG:].strip("-")
+    return f"{slug}-{digest}" if slug else digest
+
+
+def read_sidecar(file: Path) -> Sidecar:
+    """What the sidecar says; nothing is known where there is none.
+
+    Raises:
+        ConfigError: it cannot be read, or has unknown keys; the message names file and key.
+    """
+    if not file.is_file():
+        return Sidecar()
+    try:
+        return Sidecar.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{file}: {'.'.join(map(str, first['loc']))} {first['msg']}") from error
+
+
+def _printable(text: str) -> str:
+    """File names may hold bytes that are no text."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

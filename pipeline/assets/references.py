@@ -1,0 +1,159 @@
+"""Which files an asset file names, and how to make it name them no more.
+
+Only relative paths are ever followed. What an asset names but does not bring is cut out of it, so that a loader neither
+looks for it elsewhere on the machine nor paints the surface in its colour for "missing".
+"""
+
+import mmap
+import re
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipeline.assets import gltf
+from pipeline.errors import AssetError
+
+# A texture statement of an MTL file: options, then the file's name. These options take up to so many numbers, any other
+# takes one word.
+_TEXTURE = re.compile(r"[ \t]*(?:map_\w+|bump|disp|decal|refl|norm)[ \t]+(\S.*?)\s*$", re.IGNORECASE)
+_NUMBERS = {"-mm": 2, "-o": 3, "-s": 3, "-t": 3}
+_NUMBER = re.compile(r"[-+.\d][-+.\deE]*$")
+_LIBRARY = re.compile(r"[ \t]*mtllib[ \t]+(\S.*?)\s*$")
+_LIBRARY_LINE = re.compile(rb"^[ \t]*mtllib[ \t][^\n]*", re.MULTILINE)
+# A path in a binary FBX file: the property's name, type S, length, text
+_FBX_PATH = re.compile(rb"(?:RelativeFilename|Filename|FileName)S(....)", re.DOTALL)
+_FBX_EMBEDDED = re.compile(rb"ContentR(?!\0\0\0\0)")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+@dataclass(frozen=True)
+class NamedFiles:
+    """Paths as a file names them: `needed` ones, without which it means nothing, and `optional` ones (appearance)."""
+
+    needed: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+
+def named_files(path: Path) -> NamedFiles:
+    """The files that `path` (OBJ, MTL, glTF, FBX; no other format names any) refers to."""
+    readers = {".obj": _obj_files, ".mtl": _mtl_files, ".gltf": _gltf_files, ".glb": _gltf_files, ".fbx": _fbx_files}
+    reader = readers.get(path.suffix.lower())
+    return reader(path) if reader else NamedFiles()
+
+
+def inside(reference: str, base: PurePosixPath, file: str) -> PurePosixPath | None:
+    """Where `reference`, named by `file` in the folder `base`, lies in the asset's folder.
+
+    None where it is an absolute path: a leftover of its author's disk, which is never followed.
+
+    Raises:
+        AssetError: it is a network address or leads out of the asset's folder.
+    """
+    path = reference.replace("\\", "/")
+    if _SCHEME.match(path):
+        raise AssetError(f"{file}: it names the address {reference!r}; only files beside it are read")
+    if path.startswith("/") or _DRIVE.match(path):
+        return None
+    parts: list[str] = []
+    for part in (base / path).parts:
+        if part == "..":
+            if not parts:
+                raise AssetError(f"{file}: it names {reference!r}, which lies outside the asset's folder")
+            parts.pop()
+        elif not part.isprintable() or len(part.encode("utf-8", "replace")) > 255:
+            raise AssetError(f"{file}: it names {reference[:80]!r}, which is not a file name")
+        else:
+            parts.append(part)
+    return PurePosixPath(*parts) if parts else None
+
+
+def cut(path: Path, references: set[str]) -> None:
+    """Rewrite `path` so that it no longer names `references`, optional ones that `named_files` gave."""
+    if path.suffix in (".gltf", ".glb"):
+        gltf.write_document(path, gltf.without_images(gltf.read_document(path), references))
+    elif path.suffix == ".fbx":
+        _overwrite_fbx_paths(path, references)
+    else:
+        _drop_lines(path, _obj_names if path.suffix == ".obj" else _mtl_names, references)
+
+
+def _obj_files(path: Path) -> NamedFiles:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        lines = [_text(match.group()) for match in _LIBRARY_LINE.finditer(data)]
+    return _optional(name for line in lines for name in _obj_names(line))
+
+
+def _mtl_files(path: Path) -> NamedFiles:
+    return _optional(name for line in path.read_bytes().splitlines() for name in _mtl_names(_text(line)))
+
+
+def _gltf_files(path: Path) -> NamedFiles:
+    document = gltf.read_document(path)
+    images = _optional(gltf.named_images(document))
+    return NamedFiles(tuple(dict.fromkeys(gltf.named_buffers(document))), images.optional)
+
+
+def _fbx_files(path: Path) -> NamedFiles:
+    data = path.read_bytes()
+    if _FBX_EMBEDDED.search(data):
+        return NamedFiles()  # the images travel inside the file
+    return _optional(_text(data[start:end]) for start, end in _fbx_paths(data))
+
+
+def _optional(names: Iterator[str] | list[str]) -> NamedFiles:
+    return NamedFiles(optional=tuple(dict.fromkeys(name for name in names if name)))
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _obj_names(line: str) -> list[str]:
+    """The material library that a line of an OBJ file names: all that follows, as Blender reads it."""
+    match = _LIBRARY.match(line)
+    return [match[1]] if match else []
+
+
+def _mtl_names(line: str) -> list[str]:
+    """The texture that a line of an MTL file names, after its options; its name may hold spaces."""
+    match = _TEXTURE.match(line)
+    if not match:
+        return []
+    words = re.split(r"[ \t]+", match[1])
+    while len(words) > 1 and words[0].startswith("-"):
+        option = words.pop(0).lower()
+        if option not in _NUMBERS:
+            words = words[1:] or words
+        for _ in range(_NUMBERS.get(option, 0)):
+            if len(words) > 1 and _NUMBER.match(words[0]):
+                words.pop(0)
+    return [" ".join(words).strip().strip('"')]
+
+
+def _drop_lines(path: Path, names_in: Callable[[str], list[str]], references: set[str]) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if references.isdisjoint(names_in(_text(line)))))
+
+
+def _fbx_paths(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where the paths stand in a binary FBX file."""
+    for match in _FBX_PATH.finditer(data):
+        end = match.end() + struct.unpack("<I", match[1])[0]
+        if end <= len(data):
+            yield match.end(), end
+
+
+def _overwrite_fbx_paths(path: Path, references: set[str]) -> None:
+    """Paths are replaced in place by a number of the same length: nothing in the file may shift."""
+    numbers = {name: str(number) for number, name in enumerate(sorted(references))}
+    data = bytearray(path.read_bytes())
+    for start, end in list(_fbx_paths(bytes(data))):
+        number = numbers.get(_text(bytes(data[start:end])))
+        if number is not None:
+            data[start:end] = number.rjust(end - start, "_").encode()[: end - start]
+    path.write_bytes(data)

@@ -1,0 +1,165 @@
+"""Sweet Home 3D furniture libraries: a zip of models with a catalogue, `PluginFurnitureCatalog.properties`.
+
+The catalogue numbers its pieces: `name#7`, `model#7`, `tags#7`, … `modelRotation#7` is a row-major 3x3 matrix R: the
+piece stands upright as R @ v for a vertex v of the model's file, y up. (Checked on Debian's five libraries: with R the
+box around a model has the proportions of the catalogue's width, height and depth; with R transposed it has not.)
+"""
+
+import json
+import logging
+import re
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from pipeline.assets.gather import gather
+from pipeline.assets.properties import parse_properties
+from pipeline.assets.sources import AssetSource, Fetched
+from pipeline.errors import AssetError, ConfigError
+from pipeline.rows import Row
+
+logger = logging.getLogger(__name__)
+
+CATALOGUE = "PluginFurnitureCatalog.properties"
+ENGLISH = "PluginFurnitureCatalog_en.properties"  # overrides the catalogue where its own language is another
+PIECE_KEYS = ("id", "name", "tags", "category", "creator", "license", "model", "modelRotation")
+MAX_CATALOGUE_BYTES = 50_000_000
+MAX_NOTE_BYTES = 100_000
+# Models from Blend Swap carry the licence of their author in a text or HTML file of their own.
+_LICENSE_NOTE = re.compile(r"(^|/)(\d+|[^/]*license[^/]*)$", re.IGNORECASE)
+_RELEASED_UNDER = re.compile(r"Released under\s+([^\n]+)", re.IGNORECASE)
+UNPACK_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
+
+class Sh3fSource(AssetSource):
+    """Every piece of one or more `.sh3f` libraries (`assets.path`, several joined by commas)."""
+
+    def plan(self) -> Iterator[Row]:
+        seen: set[str] = set()
+        for path in self._libraries().values():
+            for row in _library_rows(path):
+                if row["uid"] in seen:
+                    # Sweet Home 3D, too, keeps the first of several pieces with one id.
+                    logger.warning("%s: %s is there twice; the first one is taken", path, row["uid"])
+                    continue
+                seen.add(row["uid"])
+                yield row
+
+    def fetch(self, row: Row, folder: Path) -> Fetched:
+        details = json.loads(row["details"])
+        member = PurePosixPath(details["model"])
+        rotation = _rotation(details["rotation"])
+        with zipfile.ZipFile(self._libraries()[details["library"]]) as library:
+            files = ZipFolder(library, member.parent)
+            fetched = gather(member.name, files, folder, self.config.max_bytes)
+        return Fetched(fetched.main, fetched.side_files, fetched.missing_textures, rotation)
+
+    def _libraries(self) -> dict[str, Path]:
+        """The libraries' paths by file name."""
+        paths = [Path(part.strip()) for part in self.config.path.split(",") if part.strip()]
+        if not paths:
+            raise ConfigError("assets.path: name one or more .sh3f files, joined by commas")
+        for path in paths:
+            if not zipfile.is_zipfile(path):
+                raise ConfigError(f"assets.path: {path} is not a Sweet Home 3D library (a .sh3f zip file)")
+        if len({path.name for path in paths}) < len(paths):
+            raise ConfigError("assets.path: two libraries have the same file name, which is part of every uid")
+        return {path.name: path for path in paths}
+
+
+class ZipFolder:
+    """An asset's folder inside a zip file."""
+
+    def __init__(self, archive: zipfile.ZipFile, folder: PurePosixPath):
+        self.archive = archive
+        self.folder = folder
+
+    def size(self, path: PurePosixPath) -> int | None:
+        info = self.archive.NameToInfo.get(str(self.folder / path))
+        return None if info is None or info.is_dir() else info.file_size
+
+    def copy(self, path: PurePosixPath, local: Path) -> None:
+        try:
+            # zipfile never unpacks more than the declared size
+            with self.archive.open(str(self.folder / path)) as packed, local.open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked)
+        except UNPACK_ERRORS as error:
+            raise AssetError(f"{path}: it cannot be unpacked ({error})") from error
+
+
+def _library_rows(path: Path) -> Iterator[Row]:
+    """One index row per piece of one library, in the catalogue's order."""
+    with zipfile.ZipFile(path) as library:
+        catalogue = _read_catalogue(library, path)
+        notes = _license_notes(library)
+    numbers = sorted(int(key[6:]) for key in catalogue if re.fullmatch(r"model#\d+", key))
+    for number in numbers:
+        piece = {key: catalogue.get(f"{key}#{number}", "").strip() for key in PIECE_KEYS}
+        member = piece["model"].lstrip("/")
+        piece_id = piece["id"].rpartition("#")[2] or str(number)
+        own_license = notes.get(str(PurePosixPath(member).parent), "")
+        yield {
+            "uid": f"sh3f-{_slug(path.stem)}-{_slug(piece_id)}",
+            "source": "sh3f",
+            "origin_uri": f"{path.name}!/{member}",
+            "name": piece["name"],
+            "tags": [tag.strip() for tag in piece["tags"].split(",") if tag.strip()],
+            "category": piece["category"],
+            "lvis_category": "",
+            "license": own_license or piece["license"] or " ".join(catalogue.get("license", "").split()),
+            "creator": piece["creator"],
+            "split": "",
+            "sha256": "",
+            "details": json.dumps({"library": path.name, "model": member, "rotation": piece["modelRotation"]}),
+        }
+
+
+def _read_catalogue(library: zipfile.ZipFile, path: Path) -> dict[str, str]:
+    names = [name for name in (CATALOGUE, ENGLISH) if name in library.NameToInfo]
+    if CATALOGUE not in names:
+        raise ConfigError(f"assets.path: {path} holds no {CATALOGUE}: it is not a Sweet Home 3D furniture library")
+    catalogue: dict[str, str] = {}
+    for name in names:
+        if library.getinfo(name).file_size > MAX_CATALOGUE_BYTES:
+            raise ConfigError(f"assets.path: {path}: {name} is larger than {MAX_CATALOGUE_BYTES} bytes")
+        catalogue |= parse_properties(library.read(name))
+    return catalogue
+
+
+def _license_notes(library: zipfile.ZipFile) -> dict[str, str]:
+    """Folder of a model -> the licence that a note in this folder says it was released under."""
+    notes = {}
+    for info in library.infolist():
+        folder = str(PurePosixPath(info.filename).parent)
+        if folder == "." or not _LICENSE_NOTE.search(info.filename) or info.file_size > MAX_NOTE_BYTES:
+            continue
+        text = re.sub(r"<[^>]*>", "\n", library.read(info).decode("utf-8", "replace"))
+        released_under = _RELEASED_UNDER.search(text)
+        if released_under:
+            notes[folder] = released_under[1].strip()
+    return notes
+
+
+def _rotation(text: str) -> tuple[float, ...]:
+    """`modelRotation` as 9 numbers, row-major; empty for the identity.
+
+    Raises:
+        AssetError: it is not a rotation.
+    """
+    if not text:
+        return ()
+    try:
+        matrix = np.array([float(word) for word in text.split()]).reshape(3, 3)
+    except ValueError as error:
+        raise AssetError(f"modelRotation {text!r} is not 9 numbers") from error
+    if not np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-3) or np.linalg.det(matrix) < 0:
+        raise AssetError(f"modelRotation {text!r} is not a rotation")
+    return () if np.array_equal(matrix, np.eye(3)) else tuple(matrix.ravel().tolist())
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")

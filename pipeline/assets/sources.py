@@ -1,0 +1,64 @@
+"""Where assets come from. A source is one class, one line here and one name in `assets.source`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from pipeline.assets.config import AssetsConfig
+from pipeline.errors import ConfigError
+from pipeline.rows import Row
+
+# name -> where its class is; imported only when it is asked for
+SOURCES = {
+    "folder": "pipeline.assets.folder:FolderSource",
+    "sh3f": "pipeline.assets.sh3f:Sh3fSource",
+}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """One asset in a local folder of its own, checked, and naming no file that is not there."""
+
+    main: Path  # its suffix is the asset's format
+    side_files: tuple[Path, ...] = ()  # what the main file needs beside it, all in the folder of `main` or below
+    missing_textures: tuple[str, ...] = ()  # as the asset names them
+    rotation: tuple[float, ...] = ()  # [9] row-major, to be applied in the asset's own frame; empty: identity
+
+
+class AssetSource(ABC):
+    """A set of assets that can be listed without fetching them."""
+
+    def __init__(self, config: AssetsConfig):
+        self.config = config
+
+    @abstractmethod
+    def plan(self) -> Iterator[Row]:
+        """One row per asset, in a fixed order: the columns of `pipeline.schema.INDEX` except `shard`.
+
+        An empty `split` means that the source names none: the split is then dealt by the hash of the uid.
+
+        Raises:
+            ConfigError: there is nothing to read at `assets.path`, or it is not what this source reads.
+        """
+
+    @abstractmethod
+    def fetch(self, row: Row, folder: Path) -> Fetched:
+        """Bring the asset of one planned row, with the files that it names, into an empty local folder.
+
+        Raises:
+            AssetError: the asset is missing, broken, hostile or too large; the message names the file.
+        """
+
+
+def make_source(config: AssetsConfig) -> AssetSource:
+    """The asset source that the config names.
+
+    Raises:
+        ConfigError: no source has this name.
+    """
+    if config.source not in SOURCES:
+        raise ConfigError(f"assets.source: there is no source '{config.source}'; there are: {', '.join(SOURCES)}")
+    module, _, attribute = SOURCES[config.source].partition(":")
+    return getattr(import_module(module), attribute)(config)

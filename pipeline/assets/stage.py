@@ -1,0 +1,71 @@
+"""The assets stage: fetches, checks and stores the planned assets."""
+
+import tempfile
+from pathlib import Path
+
+from pipeline.assets.bundle import bundle, sha256_of
+from pipeline.assets.sources import make_source
+from pipeline.errors import AssetError
+from pipeline.schema import INDEX
+from pipeline.stage import Failure, Resources, Row, Stage
+
+UP_AXIS = {"glb": "y", "gltf": "y", "obj": "y", "fbx": "y", "ply": "z", "stl": "z"}
+COPIED = (
+    "uid",
+    "source",
+    "origin_uri",
+    "license",
+    "creator",
+    "name",
+    "tags",
+    "category",
+    "lvis_category",
+    "split",
+)
+
+
+class AssetsStage(Stage):
+    """Stores each asset under the hash of its content; one row of `assets` per asset."""
+
+    name = "assets"
+    reads = {"index": tuple(field for field in INDEX.names if field != "shard")}
+    writes = "assets"
+
+    @classmethod
+    def resources(cls, config) -> Resources:
+        return Resources(cpus=1, memory_gb=1)
+
+    def setup(self) -> None:
+        self.batch_size = self.config.batch_size
+        self.source = make_source(self.config)
+
+    def process(self, batch: list[Row]) -> list[Row | Failure]:
+        return [self._store_or_fail(row) for row in batch]
+
+    def _store_or_fail(self, row: Row) -> Row | Failure:
+        """A broken asset is no reason to fetch the rest of the batch again."""
+        try:
+            return self._store(row)
+        except AssetError as error:
+            return Failure.from_exception(row["uid"], AssetError(f"object {row['uid']}: {error}"))
+
+    def _store(self, row: Row) -> Row:
+        with tempfile.TemporaryDirectory(dir=self.context.scratch, prefix="asset-") as scratch:
+            folder = Path(scratch, "files")
+            folder.mkdir()
+            fetched = self.source.fetch(row, folder)
+            file = Path(scratch, "stored")
+            suffix = bundle(fetched, file)
+            digest, size = sha256_of(file), file.stat().st_size
+            stored = self.context.corpus.put_asset(file, digest, suffix)
+        file_format = fetched.main.suffix.removeprefix(".")
+        return {
+            **{column: row[column] for column in COPIED},
+            "file": stored,
+            "sha256": digest,
+            "bytes": size,
+            "format": file_format,
+            "up_axis": UP_AXIS[file_format],
+            "rotation": list(fetched.rotation),
+            "missing_textures": list(fetched.missing_textures),
+        }
