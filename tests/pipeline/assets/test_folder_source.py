@@ -1,0 +1,198 @@
+"""The folder source and the assets stage, from files to stored assets."""
+
+import hashlib
+import json
+
+import pytest
+import trimesh
+
+from pipeline.assets.config import AssetsConfig
+from pipeline.assets.folder import uid_of
+from pipeline.assets.sources import make_source
+from pipeline.errors import ConfigError
+from pipeline.rows import table_from_rows
+from pipeline.schema import ASSETS, INDEX
+from tests.pipeline.assets.asset_makers import (
+    TRIANGLE_BUFFER,
+    Store,
+    box_glb,
+    glb_of,
+    gltf_document,
+    mtl,
+    obj,
+    png,
+    write_files,
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Stores a folder with the given files."""
+
+    def make(files: dict[str, bytes], **config) -> Store:
+        folder = write_files(tmp_path / "in", files)
+        return Store(tmp_path, source="folder", path=str(folder), **config)
+
+    return make
+
+
+def test_formats_are_stored_with_their_axes(store):
+    box = trimesh.creation.box()
+    run = store(
+        {
+            "a.glb": box_glb(),
+            "deep/b.PLY": box.export(file_type="ply"),
+            "c.stl": box.export(file_type="stl"),
+            "d.stl": box.export(file_type="stl_ascii").encode(),
+            "e.obj": box.export(file_type="obj").encode(),
+            "f.gltf": json.dumps(gltf_document("data:application/octet-stream;base64,AAAA")).encode(),
+            "notes.txt": b"not an asset",
+        }
+    )
+    assert not run.failures
+    by_name = {row["name"]: row for row in run.rows}
+    assert {name: (row["format"], row["up_axis"]) for name, row in by_name.items()} == {
+        "a": ("glb", "y"),
+        "b": ("ply", "z"),
+        "c": ("stl", "z"),
+        "d": ("stl", "z"),
+        "e": ("obj", "y"),
+        "f": ("gltf", "y"),
+    }
+    assert by_name["a"]["file"].endswith(".glb")
+    assert by_name["e"]["file"].endswith(".zip")
+    for row in run.rows:
+        data = run.stored(row).read_bytes()
+        assert row["sha256"] == hashlib.sha256(data).hexdigest()
+        assert row["bytes"] == len(data)
+    assert len(table_from_rows(run.rows, ASSETS)) == 6
+
+
+def test_plan_is_sorted_complete_and_the_same_every_time(tmp_path):
+    folder = write_files(tmp_path, {"b/oak_chair-2.glb": b"x", "a/oak_chair-2.glb": b"x", "oak chair 2.glb": b"x"})
+    source = make_source(AssetsConfig(source="folder", path=str(folder)))
+    rows = list(source.plan())
+    assert rows == list(source.plan())
+    assert len({row["uid"] for row in rows}) == 3
+    assert {row["name"] for row in rows} == {"oak chair 2"}
+    assert [row["origin_uri"] for row in rows] == ["a/oak_chair-2.glb", "b/oak_chair-2.glb", "oak chair 2.glb"]
+    assert len(table_from_rows([{**row, "shard": 0} for row in rows], INDEX)) == 3
+
+
+def test_uids_are_readable_and_stable():
+    assert (
+        uid_of("chairs/Oak chair.glb") == "chairs-Oak-chair-" + hashlib.sha256(b"chairs/Oak chair.glb").hexdigest()[:8]
+    )
+    assert uid_of("a.glb") != uid_of("a.obj")
+    assert len(uid_of("x" * 500 + ".glb")) <= 70
+
+
+def test_sidecar_describes_its_asset(store):
+    sidecar = {"name": "Red box", "tags": ["toy"], "category": "Toys", "license": "CC0-1.0", "split": "heldout"}
+    row = store({"box.glb": box_glb(), "box.glb.json": json.dumps(sidecar).encode()}).only_row()
+    assert {key: row[key] for key in sidecar} == sidecar
+    assert row["creator"] == ""
+
+
+def test_sidecar_with_an_unknown_key_stops_the_plan(tmp_path):
+    folder = write_files(tmp_path, {"box.glb": box_glb(), "box.glb.json": b'{"titel": "x"}'})
+    with pytest.raises(ConfigError, match=r"box\.glb\.json: titel"):
+        list(make_source(AssetsConfig(source="folder", path=str(folder))).plan())
+
+
+@pytest.mark.parametrize("path", ["", "nowhere", "."])
+def test_a_folder_without_assets_is_a_config_error(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"assets\.path"):
+        list(make_source(AssetsConfig(source="folder", path=path)).plan())
+
+
+def test_an_unknown_source_is_a_config_error():
+    with pytest.raises(ConfigError, match="no source 'objversee'; there are: folder, sh3f"):
+        make_source(AssetsConfig(source="objversee"))
+
+
+def test_obj_travels_with_its_materials_and_textures(store):
+    run = store(
+        {
+            "Chair.OBJ": obj("mat/my paint.mtl"),
+            "mat/my paint.mtl": mtl("-s 1 1 1 ../tex/red paint.png", r"..\tex\two.png"),
+            "tex/red paint.png": png(),
+            "tex/two.png": png((0, 0, 9)),
+            "tex/other.png": png((1, 1, 1)),
+        }
+    )
+    row = run.only_row()
+    members = run.stored_members(row)
+    assert list(members) == ["asset.obj", "mat/my paint.mtl", "tex/red paint.png", "tex/two.png"]
+    assert members["tex/red paint.png"] == png()
+    assert row["missing_textures"] == []
+
+
+def test_equal_assets_are_stored_once_and_zips_carry_no_time(store):
+    files = {"paint.mtl": mtl("red.png"), "red.png": png(), "box.obj": obj()}
+    run = store({f"{folder}/{name}": data for folder in "ab" for name, data in files.items()})
+    first, second = run.rows
+    assert first["uid"] != second["uid"]
+    assert first["file"] == second["file"]
+    assert len(list(run.stored(first).parent.iterdir())) == 1
+
+
+def test_missing_textures_are_listed_and_no_longer_named(store):
+    leftover = "C:/Documents and Settings/me/wood.jpg"
+    run = store(
+        {"box.obj": obj(), "paint.mtl": mtl("gone.png", leftover, "/etc/hostname", "red.png"), "red.png": png()}
+    )
+    row = run.only_row()
+    assert row["missing_textures"] == sorted(["gone.png", leftover, "/etc/hostname"])
+    assert run.stored_members(row)["paint.mtl"] == b"newmtl paint\nKd 1 0 0\nmap_Kd red.png"
+
+
+@pytest.mark.parametrize("library", ["gone.mtl", "/etc/paint.mtl"])
+def test_a_missing_material_library_is_listed_and_no_longer_named(store, library):
+    run = store({"box.obj": obj(library)})
+    row = run.only_row()
+    assert row["missing_textures"] == [library]
+    assert b"mtllib" not in run.stored_members(row)["asset.obj"]
+
+
+def test_gltf_travels_with_its_buffers_and_images(store):
+    document = gltf_document("mesh.bin", ("my%20red.png", "gone.png"))
+    run = store({"a.gltf": json.dumps(document).encode(), "mesh.bin": TRIANGLE_BUFFER, "my red.png": png()})
+    row = run.only_row()
+    members = run.stored_members(row)
+    assert list(members) == ["asset.gltf", "mesh.bin", "my red.png"]
+    assert row["missing_textures"] == ["gone.png"]
+    material = json.loads(members["asset.gltf"])["materials"][0]
+    assert material["pbrMetallicRoughness"]["baseColorTexture"] == {"index": 0}
+    assert "emissiveTexture" not in material
+
+
+def test_glb_with_a_missing_image_keeps_its_geometry(store, tmp_path):
+    run = store({"a.glb": glb_of(gltf_document(None, ("gone.png",)), TRIANGLE_BUFFER)})
+    row = run.only_row()
+    assert row["missing_textures"] == ["gone.png"]
+    assert b"gone.png" not in run.stored(row).read_bytes()
+    scene = trimesh.load(run.stored(row))
+    assert sum(len(mesh.vertices) for mesh in scene.geometry.values()) == 3
+
+
+def fbx(*paths: str, embedded: bool = False) -> bytes:
+    """As much of a binary FBX file as is looked at."""
+    names = [b"\x10RelativeFilenameS" + len(p).to_bytes(4, "little") + p.encode() for p in paths]
+    content = b"\x07ContentR\x05\0\0\0image" if embedded else b""
+    return b"Kaydara FBX Binary  \0\x1a\0" + b"".join(names) + content
+
+
+def test_fbx_travels_with_the_textures_beside_it(store):
+    run = store({"a.fbx": fbx("red.png", "/home/me/x.png"), "red.png": png()})
+    row = run.only_row()
+    members = run.stored_members(row)
+    assert list(members) == ["asset.fbx", "red.png"]
+    assert row["missing_textures"] == ["/home/me/x.png"]
+    assert b"/home/me" not in members["asset.fbx"]
+    assert len(members["asset.fbx"]) == len(fbx("red.png", "/home/me/x.png"))
+
+
+def test_fbx_with_embedded_images_misses_nothing(store):
+    assert store({"a.fbx": fbx("red.png", embedded=True)}).only_row()["missing_textures"] == []
