@@ -11,3 +11,5 @@ TRANSMITTANCE_MIN = 1e-4
 """Blending of a pixel stops before its transmittance would fall to this or below."""
 FRUSTUM_MARGIN = 0.15
 """The Jacobian of the projection is taken no farther outside the image than this share of its size (3DGS's 1.3)."""
+DETERMINANT_MIN = 1e-8
+"""Projected Gaussians with a smaller determinant (pixels⁴) are not drawn; below any that eps2d > 0.0001 leaves."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from fit_gaussians.rasterize.conventions import (
     ALPHA_MAX,
     ALPHA_MIN,
+    DETERMINANT_MIN,
     FAR_PLANE,
     FRUSTUM_MARGIN,
     NEAR_PLANE,
@@ -131,7 +132,7 @@ def project(
     sharp_det = xx * yy - xy * xy
     xx, yy = xx + eps2d, yy + eps2d
     det = xx * yy - xy * xy
-    invertible = det > 0
+    invertible = det > DETERMINANT_MIN
     det = torch.where(invertible, det, torch.ones_like(det))
 
     if antialiased:
