@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -10,6 +9,7 @@ import pyarrow.parquet as pq
 from pipeline.corpus import Corpus
 from pipeline.pack.files import PlannedFile
 from pipeline.pack.survey import Survey
+from pipeline.version import code_version
 
 CHUNK = 1 << 22
 
@@ -24,7 +24,7 @@ def build_manifest(
         sha256, size = file_digest(corpus, folder, path)
         entries.append({"path": path, "rows": len(planned.objects), "bytes": size, "sha256": sha256})
     return {
-        "code": f"clip-gs-corpus {version('clip-gs-corpus')}",
+        "code": f"clip-gs-corpus {code_version()}",
         "config": dict(config),
         "objects": survey.objects,
         "triplets": len(survey.packed),

@@ -1,0 +1,72 @@
+"""One card of the contact sheet: an object's pictures, what was measured and where it comes from."""
+
+from dataclasses import dataclass
+
+from pipeline.report.objects import Measured
+from pipeline.report.pictures import comparison_sheet, data_uri
+from pipeline.rows import Row
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the page shows of one object."""
+
+    uid: str
+    name: str
+    place: int  # in the ranking by PSNR, 0 is the best
+    badge: str  # best | median | worst, or empty
+    psnr: float
+    caption: str
+    caption_source: str
+    sheet: str  # data URI
+    lines: int  # views on the sheet
+    facts: list[tuple[str, str]]  # label, value
+
+    @property
+    def search_text(self) -> str:
+        """What the filter of the gallery looks through, in lower case."""
+        return " ".join([self.uid, self.name, self.caption, *(value for _, value in self.facts)]).lower()
+
+
+def draw_card(item: Measured, row: Row, place: int, total: int) -> Card:
+    """The card of one object, from its joined row."""
+    sheet = comparison_sheet(row)
+    tile = sheet.width // 3
+    return Card(
+        uid=item.uid,
+        name=row["name"] or item.uid,
+        place=place,
+        badge={0: "best", total // 2: "median", total - 1: "worst"}.get(place, "") if total > 2 else "",
+        psnr=item.psnr,
+        caption=row.get("caption", ""),
+        caption_source=row.get("caption_source", "no caption"),
+        sheet=data_uri(sheet),
+        lines=sheet.height // tile,
+        facts=_facts(row),
+    )
+
+
+def _facts(row: Row) -> list[tuple[str, str]]:
+    facts = [
+        ("PSNR", f"{row['psnr']:.2f} dB"),
+        ("on the object", f"{row['psnr_object']:.2f} dB"),
+        ("worst view", f"{row['psnr_worst_view']:.2f} dB"),
+        ("SSIM", f"{row['ssim']:.4f}"),
+        ("Gaussians", f"{row['num_gaussians']:,}"),
+        ("fit", f"{row['iterations']} iterations, {row['fit_seconds']:.1f} s, {row['backend']}"),
+        ("rasterizer", f"{row['rasterize_mode']}, eps2d {row['eps2d']:.2g}"),
+        ("views", f"{len(row['images'])} of {row['width']}×{row['height']}, {row['engine']}, {row['shading']}"),
+        ("triangles", f"{row['triangles']:,}"),
+        ("coverage", f"{row['coverage']:.1%}"),
+        ("split", row["split"]),
+        ("category", row["category"]),
+        ("tags", ", ".join(row["tags"])),
+        ("creator", row["creator"]),
+        ("licence", row["license"]),
+        ("source", row["source"]),
+        ("origin", row["origin_uri"]),
+        ("file", f"{row['format']}, {row['bytes'] / 1e3:,.0f} kB"),
+        ("missing textures", ", ".join(row["missing_textures"])),
+        ("uid", row["uid"]),
+    ]
+    return [(label, value) for label, value in facts if value]

@@ -1,0 +1,69 @@
+"""Which objects the report draws, and their rows."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pyarrow.parquet as pq
+
+from pipeline.corpus import Corpus
+from pipeline.rows import Row, rows_from_table
+from pipeline.shard_table import ShardTable
+
+# Tables that the page draws from. Captions and embeddings may be missing for an object.
+DRAWN_TABLES = ("assets", "captions", "views", "gaussians")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An object with Gaussians."""
+
+    uid: str
+    shard: int
+    psnr: float
+    ssim: float
+    num_gaussians: int
+
+
+def measured_objects(corpus: Corpus) -> list[Measured]:
+    """Every object that was fitted, the best PSNR first."""
+    found = []
+    for shard in corpus.shards("gaussians"):
+        with corpus.filesystem.open(corpus.shard_path("gaussians", shard), "rb") as file:
+            rows = pq.read_table(file, columns=["uid", "psnr", "ssim", "num_gaussians"]).to_pylist()
+        found += [Measured(shard=shard, **row) for row in rows]
+    return sorted(found, key=lambda item: (-item.psnr, item.uid))
+
+
+def spread(ranked: list[Measured], count: int) -> list[Measured]:
+    """At most `count` objects, evenly over the ranking: the first, the last and the middle are always among them."""
+    if len(ranked) <= count:
+        return ranked
+    if count < 3:
+        return ranked[:count]
+    middle = len(ranked) // 2
+    places = {round(i * (len(ranked) - 1) / (count - 1)) for i in range(count)}
+    if middle not in places:
+        places.remove(min(places - {0, len(ranked) - 1}, key=lambda place: abs(place - middle)))
+        places.add(middle)
+    return [ranked[place] for place in sorted(places)]
+
+
+def read_objects(corpus: Corpus, objects: Iterable[Measured]) -> Iterator[tuple[Measured, Row]]:
+    """The joined rows of some objects, shard by shard, one in memory at a time."""
+    by_shard: dict[int, list[Measured]] = {}
+    for item in objects:
+        by_shard.setdefault(item.shard, []).append(item)
+    for shard, items in sorted(by_shard.items()):
+        with ExitStack() as stack:
+            tables = [
+                stack.enter_context(ShardTable(corpus, table, shard))
+                for table in DRAWN_TABLES
+                if corpus.exists(table, f"{shard:05d}.parquet")
+            ]
+            for item in items:
+                row = {}
+                for table in tables:
+                    if item.uid in table:
+                        row |= rows_from_table(table.row(item.uid))[0]
+                yield item, row

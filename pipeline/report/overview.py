@@ -1,0 +1,84 @@
+"""What became of the objects: counts and seconds per stage, and the failures with their reasons."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipeline.corpus import Corpus
+from pipeline.rows import Row
+
+# The stages that work object by object, with the table that each writes.
+STAGE_TABLES = {
+    "assets": "assets",
+    "render": "views",
+    "fit": "gaussians",
+    "caption": "captions",
+    "embed": "embeddings",
+}
+MAX_FAILURES = 300  # listed with their messages; the rest is counted
+
+
+@dataclass(frozen=True)
+class StageCount:
+    """One line of the overview."""
+
+    name: str
+    done: int
+    failed: int
+    pending: int  # neither done nor failed here or before
+    seconds: float | None  # None: the runner noted none
+
+
+@dataclass(frozen=True)
+class Failures:
+    """What failed, grouped by stage and class, and the rows themselves."""
+
+    groups: list[tuple[str, str, int]]  # stage, error class, objects
+    rows: list[Row]  # at most MAX_FAILURES
+    total: int
+
+
+def count_objects(corpus: Corpus) -> int:
+    """Objects that were planned."""
+    with corpus.filesystem.open(corpus.path("index.parquet"), "rb") as file:
+        return pq.read_metadata(file).num_rows
+
+
+def count_stages(corpus: Corpus, objects: int, failures: Counter) -> list[StageCount]:
+    """One line per shard stage; `failures` counts the errors by stage."""
+    stages, entering = [], objects
+    for name, table in STAGE_TABLES.items():
+        shards = corpus.shards(table)
+        done = 0
+        for shard in shards:
+            with corpus.filesystem.open(corpus.shard_path(table, shard), "rb") as file:
+                done += pq.read_metadata(file).num_rows
+        records = [corpus.shard_record(table, shard) or {} for shard in shards]
+        seconds = [record["seconds"] for record in records if "seconds" in record]
+        failed = failures[name]
+        stages.append(
+            StageCount(name, done, failed, max(entering - done - failed, 0), sum(seconds) if seconds else None)
+        )
+        if name in ("assets", "render"):  # what these do not bring cannot come out further on
+            entering = done
+    return stages
+
+
+def read_failures(corpus: Corpus) -> Failures:
+    """Every row of the errors tables, by stage."""
+    counts, listed = Counter(), []
+    for stage in STAGE_TABLES:
+        for path in sorted(corpus.filesystem.glob(corpus.path("errors", stage, "*.parquet"))):
+            for row in corpus.read_errors(stage, int(path.rsplit("/", 1)[-1][:5])):
+                counts[stage, row["error_class"]] += 1
+                if len(listed) < MAX_FAILURES:
+                    listed.append(row)
+    groups = [(stage, error_class, count) for (stage, error_class), count in counts.items()]
+    return Failures(groups, listed, counts.total())
+
+
+def stage_figures(corpus: Corpus, stage: str) -> dict[str, Any]:
+    """What a corpus stage said of its work (done/STAGE.json); empty if it has not run."""
+    return corpus.read_json("done", f"{stage}.json") if corpus.exists("done", f"{stage}.json") else {}

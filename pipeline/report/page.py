@@ -1,0 +1,51 @@
+"""The page itself: templates, style and script put together. Everything in it is escaped unless it is ours."""
+
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.report import charts
+from pipeline.report.pictures import DIFFERENCE_GAIN
+
+
+def render_page(**values: Any) -> str:
+    """The report as one HTML document; `values` are what index.html.j2 shows."""
+    environment = Environment(
+        loader=PackageLoader("pipeline.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["duration"] = duration
+    environment.filters["size"] = size
+    folder = files("pipeline.report")
+    return environment.get_template("index.html.j2").render(
+        style=Markup((folder / "page.css").read_text(encoding="utf-8")),
+        script=Markup((folder / "page.js").read_text(encoding="utf-8")),
+        chart=charts,
+        difference_gain=DIFFERENCE_GAIN,
+        **values,
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: 48 s, 3 min 20 s, 2 h 05 min."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def size(count: float) -> str:
+    """Bytes as a person reads them, decimal units."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"

@@ -1,0 +1,87 @@
+"""Comparison sheets: views, the splat from the same cameras, and where they differ."""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from pipeline.errors import ConfigError
+from pipeline.rows import Row
+
+TILE = 192  # pixels; views that are smaller stay as they are
+MAX_VIEWS = 4
+DIFFERENCE_GAIN = 4  # a difference of 1/4 of the range is drawn at full strength
+DIFFERENCE_COLOR = (220, 38, 38)
+
+
+def comparison_sheet(row: Row) -> Image.Image:
+    """One line of tiles per held-out view: as rendered, as splatted, and their difference. Transparent outside.
+
+    Args:
+        row: joined views and gaussians of one object.
+
+    Raises:
+        ConfigError: the rasterizer is not installed.
+    """
+    views = [int(view) for view in row["heldout_views"][:MAX_VIEWS]] or [0]
+    references = [Image.open(io.BytesIO(row["images"][view]["bytes"])).convert("RGBA") for view in views]
+    splats = splat_images(row, views)
+    tile = min(TILE, row["width"])
+    sheet = Image.new("RGBA", (3 * tile, len(views) * tile))
+    for line, (reference, splat) in enumerate(zip(references, splats, strict=True)):
+        for column, image in enumerate((reference, splat, difference(reference, splat))):
+            sheet.paste(image.resize((tile, tile), Image.Resampling.BOX), (column * tile, line * tile))
+    return sheet
+
+
+def splat_images(row: Row, views: list[int]) -> list[Image.Image]:
+    """The object's Gaussians from the cameras of `views`, RGBA with straight alpha, as large as the views."""
+    try:
+        import torch
+
+        from fit_gaussians.rasterize import rasterize
+    except ImportError as error:
+        raise ConfigError(f"report: drawing splats needs {error.name}: install clip-gs-corpus[fit]") from error
+    on_gpu = row["backend"] == "gsplat" and torch.cuda.is_available()
+    device = "cuda" if on_gpu else "cpu"
+
+    def batch_of_one(array: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32, device=device)[None]
+
+    with torch.no_grad():
+        premultiplied, alpha = rasterize(
+            *(batch_of_one(row[name]) for name in ("means", "quats", "scales", "opacities", "colors")),
+            batch_of_one(row["world_to_camera"][views].reshape(-1, 4, 4)),
+            batch_of_one(row["intrinsics"][views]),
+            row["width"],
+            row["height"],
+            mode=row["rasterize_mode"],
+            eps2d=row["eps2d"],
+            backend="gsplat" if on_gpu else "numba",
+        )
+    colors = premultiplied[0] / alpha[0].clamp(min=1 / 255)[..., None]
+    pixels = torch.cat([colors, alpha[0][..., None]], -1).clamp(0, 1).mul(255).round().byte()
+    return [Image.fromarray(image) for image in pixels.cpu().numpy()]
+
+
+def difference(first: Image.Image, second: Image.Image) -> Image.Image:
+    """Where two RGBA images differ when both lie on white: one colour, the stronger the larger the difference."""
+    gap = np.abs(_on_white(first) - _on_white(second)).max(-1) * DIFFERENCE_GAIN
+    pixels = np.empty((*gap.shape, 4), np.uint8)
+    pixels[..., :3] = DIFFERENCE_COLOR
+    pixels[..., 3] = np.round(np.minimum(gap, 1) * 255)
+    return Image.fromarray(pixels)
+
+
+def data_uri(image: Image.Image) -> str:
+    """The image as a WebP that a page can carry."""
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=80, alpha_quality=80, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def _on_white(image: Image.Image) -> np.ndarray:
+    pixels = np.asarray(image, np.float32) / 255
+    alpha = pixels[..., 3:]
+    return pixels[..., :3] * alpha + 1 - alpha
