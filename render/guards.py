@@ -1,0 +1,120 @@
+"""What is refused before Blender sees an asset: references that leave its folder, textures of hostile size.
+
+Blender follows `../`, takes an http address for a path, and decodes a 20,000 x 20,000 texture into 5 GB, all silently.
+Headers alone are read here; no pixel is decoded.
+"""
+
+import base64
+import binascii
+import io
+import json
+import re
+import struct
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+from urllib.parse import unquote
+
+from PIL import Image, UnidentifiedImageError
+
+from pipeline.errors import AssetError
+
+GLB_HEADER = struct.Struct("<4sII")
+GLB_CHUNK = struct.Struct("<I4s")
+MTLLIB = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]+)", re.MULTILINE)
+MODELS = frozenset({".glb", ".gltf", ".obj", ".mtl", ".ply", ".stl", ".fbx", ".bin"})
+
+
+def check(main: Path, max_texture_pixels: int) -> None:
+    """Refuse the unpacked asset whose main file is `main` if it is dangerous to load.
+
+    Raises:
+        AssetError: the reason.
+    """
+    for path in sorted(main.parent.rglob("*")):
+        if path.is_file() and path.suffix.lower() not in MODELS:
+            with path.open("rb") as file:
+                _check_texture(file, path.name, max_texture_pixels)
+    if main.suffix in (".glb", ".gltf"):
+        _check_gltf(main, max_texture_pixels)
+    if main.suffix == ".obj":
+        for names in MTLLIB.findall(main.read_bytes()):
+            _check_reference(names.decode("utf-8", "replace"))
+
+
+def _check_gltf(main: Path, max_texture_pixels: int) -> None:
+    document, binary = _read_glb(main) if main.suffix == ".glb" else (_parse(main.read_bytes()), b"")
+    views = document.get("bufferViews", [])
+    try:
+        for part in ("buffers", "images"):
+            for entry in document.get(part, []):
+                uri = entry.get("uri")
+                if uri is not None and not uri.startswith("data:"):
+                    if main.suffix == ".glb":
+                        raise AssetError(f"it is a GLB that names another file, {uri[:100]!r}; bring it along as glTF")
+                    _check_reference(unquote(uri))
+        for image in document.get("images", []):
+            data = _embedded(image, views, document, binary)
+            if data is not None:
+                _check_texture(io.BytesIO(data), f"image {image.get('name', '')!r}", max_texture_pixels)
+    except (AttributeError, IndexError, KeyError, TypeError, binascii.Error) as error:
+        raise AssetError(f"it is not valid glTF: {type(error).__name__}: {error}") from error
+
+
+def _embedded(image: dict[str, Any], views: list, document: dict[str, Any], binary: bytes) -> bytes | None:
+    """The encoded bytes of an image inside the document or its binary chunk; None where it lies elsewhere."""
+    uri = image.get("uri")
+    if uri is not None:
+        return base64.b64decode(uri.partition(",")[2]) if uri.startswith("data:") else None
+    view = views[image["bufferView"]]
+    if "uri" in document["buffers"][view["buffer"]]:
+        return None  # in a .bin file or a data URI: the importer refuses what does not fit there
+    start = view.get("byteOffset", 0)
+    return binary[start : start + view["byteLength"]]
+
+
+def _read_glb(main: Path) -> tuple[dict[str, Any], bytes]:
+    """The JSON document and the binary chunk of a GLB file (glTF 2.0 specification, section 4.4)."""
+    data = main.read_bytes()
+    if len(data) < GLB_HEADER.size + GLB_CHUNK.size or not data.startswith(b"glTF"):
+        raise AssetError("it is not a GLB file: it has no GLB header")
+    _, version, length = GLB_HEADER.unpack_from(data)
+    if version != 2:
+        raise AssetError(f"it is a GLB file of version {version}; only version 2 is read")
+    if length > len(data):
+        raise AssetError(f"it is cut short: {len(data)} of {length} bytes are there")
+    chunks, offset = {}, GLB_HEADER.size
+    while offset + GLB_CHUNK.size <= length:
+        size, kind = GLB_CHUNK.unpack_from(data, offset)
+        offset += GLB_CHUNK.size
+        chunks.setdefault(kind, data[offset : offset + size])
+        offset += size
+    return _parse(chunks.get(b"JSON", b"")), chunks.get(b"BIN\0", b"")
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise AssetError(f"its glTF document is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise AssetError("its glTF document is not a JSON object")
+    return document
+
+
+def _check_reference(reference: str) -> None:
+    path = PurePosixPath(reference.strip().replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", reference):
+        raise AssetError(f"it names {reference[:100]!r}, which is not a file in its own folder")
+
+
+def _check_texture(file: BinaryIO, name: str, max_pixels: int) -> None:
+    """What Pillow cannot identify is left to Blender, under the worker's memory limit."""
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise AssetError(f"texture {name}: {error}") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return
+    if width * height > max_pixels:
+        raise AssetError(f"texture {name} has {width} x {height} pixels; render.max_texture_pixels is {max_pixels}")
