@@ -6,6 +6,8 @@ from pipeline.report.objects import Measured
 from pipeline.report.pictures import comparison_sheet, data_uri
 from pipeline.rows import Row
 
+SEARCHED = ("uid", "name", "caption", "category", "creator", "license", "source", "split")
+
 
 @dataclass(frozen=True)
 class Card:
@@ -20,12 +22,8 @@ class Card:
     caption_source: str
     sheet: str  # data URI
     lines: int  # views on the sheet
+    search_text: str  # what the filter of the gallery looks through, in lower case
     facts: list[tuple[str, str]]  # label, value
-
-    @property
-    def search_text(self) -> str:
-        """What the filter of the gallery looks through, in lower case."""
-        return " ".join([self.uid, self.name, self.caption, *(value for _, value in self.facts)]).lower()
 
 
 def draw_card(item: Measured, row: Row, place: int, total: int) -> Card:
@@ -42,6 +40,7 @@ def draw_card(item: Measured, row: Row, place: int, total: int) -> Card:
         caption_source=row.get("caption_source", "no caption"),
         sheet=data_uri(sheet),
         lines=sheet.height // tile,
+        search_text=" ".join([*(row.get(name) or "" for name in SEARCHED), *row["tags"]]).lower(),
         facts=_facts(row),
     )
 

@@ -47,9 +47,12 @@ if (cardsBox) {
     const picture = document.createElement("div");
     picture.className = "sheet";
     picture.append(card.querySelector("img").cloneNode());
-    body.replaceChildren(
-      title, card.querySelector(".caption").cloneNode(true), columns, picture, card.querySelector(".facts").cloneNode(true),
-    );
+    const left = document.createElement("div");
+    left.append(columns, picture);
+    const sides = document.createElement("div");
+    sides.className = "sides";
+    sides.append(left, card.querySelector(".facts").cloneNode(true));
+    body.replaceChildren(title, card.querySelector(".caption").cloneNode(true), sides);
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
   }

@@ -11,7 +11,7 @@ from pipeline.rows import Row
 
 TILE = 192  # pixels; views that are smaller stay as they are
 MAX_VIEWS = 4
-DIFFERENCE_GAIN = 4  # a difference of 1/4 of the range is drawn at full strength
+DIFFERENCE_GAIN = 10  # a difference of a tenth of the range is drawn at full strength
 DIFFERENCE_COLOR = (220, 38, 38)
 
 
