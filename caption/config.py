@@ -12,12 +12,16 @@ class CaptionConfig(Section):
     model: str = ""
     """transformers: name or folder of an image-text-to-text model."""
     revision: str = "main"
+    """transformers: branch, tag or commit; the row says which commit it was."""
+    local_files_only: bool = runtime(False)
+    """transformers: take the model from the cache or fail; never ask the hub."""
     views: int = 6
-    """Views shown to the model."""
-    prompt: str = "object-v1"
-    """Id of a prompt in caption/prompts/."""
-    max_new_tokens: int = 60
+    """Views shown to the model (or measured for colours)."""
+    prompt: str = ""
+    """Id of a prompt in caption/prompts/; empty: object-v1, or prefix-v1 for models without a chat template."""
+    max_new_tokens: int = 80
     batch_size: int = runtime(4)
+    """Objects asked about together."""
 
 
 class EmbedConfig(Section):

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from caption.background import over_background
 from caption.config import EmbedConfig
-from caption.encoders.pictures import over_background, prepared_batches
-from caption.encoders.weights import weights_hash
+from caption.encoders.batching import prepared_batches
+from caption.weights import weights_hash
 from pipeline.errors import ConfigError
 from pipeline.torchvision_shim import prepare_torchvision
 

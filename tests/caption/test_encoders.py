@@ -3,9 +3,10 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from caption.background import over_background
 from caption.config import EmbedConfig
 from caption.encoders import load_encoder, load_encoder_by_id
-from caption.encoders.pictures import over_background, prepared_batches
+from caption.encoders.batching import prepared_batches
 from pipeline.errors import ConfigError
 
 

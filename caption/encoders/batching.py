@@ -1,21 +1,10 @@
-"""Pictures on their way into an encoder: laid over a background, and prepared while the model works."""
+"""Pictures on their way into an encoder, prepared while the model works."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from PIL import Image
-
-BACKGROUND = (255, 255, 255)  # sRGB; what transparent pixels become
-
-
-def over_background(image: Image.Image) -> Image.Image:
-    """RGB picture: straight alpha laid over `BACKGROUND`; a picture without alpha is only converted."""
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    opaque = Image.new("RGBA", image.size, (*BACKGROUND, 255))
-    opaque.alpha_composite(image.convert("RGBA"))
-    return opaque.convert("RGB")
 
 
 def prepared_batches(

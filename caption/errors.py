@@ -1,0 +1,11 @@
+"""Why an object has no caption."""
+
+from pipeline.errors import AssetError, PipelineError
+
+
+class BadRender(AssetError):
+    """The views show nothing that could be described: empty, all of one colour, or without their textures."""
+
+
+class BadCaption(PipelineError):
+    """The model's answer is not one clean sentence, even when asked again."""

@@ -1,0 +1,84 @@
+"""A sentence from what the asset says of itself, and the colours measured in its views. No model is asked."""
+
+import numpy as np
+
+from caption.colors import COLOR_NAMES, dominant_colors
+from caption.config import CaptionConfig
+from caption.result import Caption
+from caption.subject import Subject
+from caption.views import MIN_COVERAGE
+from caption.wording import article, clean_words, is_plural, noun_from_name, words_of
+
+_MOST_TAGS = 4
+# Categories and tags that tell where or how a model was made, or nothing.
+_SAYS_NOTHING = frozenset(
+    [
+        "miscellaneous", "misc", "other", "various", "uncategorized", "3d", "model", "3d model", "lowpoly", "low poly",
+        "low-poly", "highpoly", "high poly", "high-poly", "pbr", "blender", "blend swap", "sketchfab", "scpts",
+        "game ready", "game-ready", "gameasset", "photogrammetry",
+    ]
+)  # fmt: skip
+
+
+class MetadataCaptioner:
+    """Captions such as "A brown and white armchair, filed under office and tagged seat and furniture."."""
+
+    def __init__(self, config: CaptionConfig, threads: int = 1):
+        self.source = "metadata"
+        self._views = config.views
+
+    def caption(self, subjects: list[Subject]) -> list[Caption]:
+        return [self._caption(subject) for subject in subjects]
+
+    def _caption(self, subject: Subject) -> Caption:
+        looked_at = _even_views(subject, self._views)
+        colors = dominant_colors([subject.views[v] for v in looked_at]) if looked_at else []
+        return Caption(sentence(subject, colors), views=looked_at)
+
+
+def _even_views(subject: Subject, count: int) -> list[int]:
+    """Views to measure colours in, evenly spread; none where the colours would not be the object's own."""
+    if subject.missing_textures or subject.coverage < MIN_COVERAGE:
+        return []
+    total = len(subject.encoded_views)
+    return sorted({int(v) for v in np.linspace(0, total - 1, min(count, total)).round()})
+
+
+def sentence(subject: Subject, colors: list[str]) -> str:
+    """One English sentence that says the object's name, colours, category and tags, as far as they are known."""
+    noun = _noun(subject)
+    named = COLOR_NAMES.isdisjoint(words_of(noun)) and colors
+    phrase = f"{' and '.join(colors)} {noun}" if named else noun
+    if not is_plural(noun):
+        phrase = f"{article(phrase)} {phrase}"
+    said = set(words_of(noun))
+    filed = _unsaid([subject.category], said)
+    tagged = _unsaid(subject.tags, said)
+    clauses = [f"filed under {filed[0]}"] if filed else []
+    clauses += [f"tagged {_enumerate(tagged[:_MOST_TAGS])}"] if tagged else []
+    text = ", ".join([phrase, " and ".join(clauses)]) if clauses else phrase
+    return text[0].upper() + text[1:] + "."
+
+
+def _noun(subject: Subject) -> str:
+    """What the object is called: by its name, else its LVIS category, else its first tag, else just an object."""
+    for text in (subject.name, subject.lvis_category, *subject.tags):
+        if noun := noun_from_name(text):
+            return noun
+    return "object"
+
+
+def _unsaid(texts, said: set[str]) -> list[str]:
+    """The texts, cleaned, that have a word not yet in `said`; notes what they say."""
+    fresh = []
+    for text in texts:
+        cleaned = clean_words(text)
+        words = set(words_of(cleaned))
+        if words - said and cleaned.lower() not in _SAYS_NOTHING:
+            fresh.append(cleaned)
+            said |= words
+    return fresh
+
+
+def _enumerate(texts: list[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

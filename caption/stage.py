@@ -1,0 +1,41 @@
+"""The caption stage: metadata and views in, one sentence out."""
+
+from caption.config import CaptionConfig
+from caption.registry import load_captioner
+from caption.result import Caption
+from caption.subject import ASSET_COLUMNS, VIEW_COLUMNS, Subject
+from pipeline.stage import Failure, Row, Stage, StageContext
+
+
+class CaptionStage(Stage):
+    """Captions objects by the registered captioner that the config names."""
+
+    name = "caption"
+    reads = {"assets": ASSET_COLUMNS, "views": VIEW_COLUMNS}
+    writes = "captions"
+
+    def __init__(self, config: CaptionConfig, context: StageContext):
+        super().__init__(config, context)
+        self.batch_size = config.batch_size
+
+    def setup(self) -> None:
+        self._captioner = load_captioner(self.config, self.context.threads)
+
+    def process(self, batch: list[Row]) -> list[Row | Failure]:
+        """One row of `captions`, or one failure, for every joined row of `assets` and `views`."""
+        subjects = [Subject.from_row(row) for row in batch]
+        results = self._captioner.caption(subjects)
+        return [self._row(subject.uid, result) for subject, result in zip(subjects, results, strict=True)]
+
+    def _row(self, uid: str, result: Caption | Exception) -> Row | Failure:
+        if isinstance(result, Exception):
+            return Failure.from_exception(uid, result)
+        return {
+            "uid": uid,
+            "caption": result.text,
+            "caption_source": self._captioner.source,
+            "view_captions": list(result.view_captions),
+            "caption_views": list(result.views),
+            "prompt_id": result.prompt_id,
+            "scores": list(result.scores),
+        }

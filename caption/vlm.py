@@ -1,0 +1,108 @@
+"""Any image-text-to-text model of transformers, by name or folder, on this machine."""
+
+import logging
+from pathlib import Path
+
+import torch
+
+from caption.background import over_background
+from caption.config import CaptionConfig
+from caption.questions import Question
+from caption.vision import VisionCaptioner
+from caption.weights import weights_hash
+from pipeline.errors import ConfigError
+from pipeline.torchvision_shim import prepare_torchvision
+
+logger = logging.getLogger(__name__)
+
+
+class TransformersCaptioner(VisionCaptioner):
+    """Captions by a local model."""
+
+    def __init__(self, config: CaptionConfig, threads: int = 1):
+        torch.set_num_threads(threads)
+        super().__init__(config, TransformersModel(config))
+
+
+class TransformersModel:
+    """A model that answers questions about pictures, greedily.
+
+    A model with a chat template (Qwen-VL, SmolVLM, LLaVA, Idefics3) is asked in its own format and sees several
+    pictures per question. One without (BLIP, Florence-2) continues the prompt's text and sees one picture.
+    """
+
+    def __init__(self, config: CaptionConfig):
+        """Load the model: in bfloat16 on a GPU, else in float32 on the CPU. No code of the model's repository is run.
+
+        Raises:
+            ConfigError: the model, its revision or its processor cannot be loaded.
+        """
+        if not config.model:
+            raise ConfigError("caption.model is empty: name an image-text-to-text model or a folder that holds one")
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model, self._processor = _load(config, torch.bfloat16 if self._device == "cuda" else torch.float32)
+        self._model.to(self._device)
+        self._max_new_tokens = config.max_new_tokens
+        self.is_chat = bool(getattr(self._processor, "chat_template", None))
+        if self.is_chat:
+            self._processor.tokenizer.padding_side = "left"  # answers of a batch begin at one position
+        self.source = f"vlm:{config.model}@{self._revision(config)}"
+        logger.info("captioner %s on %s, %s", self.source, self._device, "chat" if self.is_chat else "plain prompt")
+
+    def answer(self, questions: list[Question]) -> list[str]:
+        """The model's answer to every question, all in one batch."""
+        pictures = [[over_background(image) for image in question.images] for question in questions]
+        texts = [self._prompt(question) for question in questions]
+        if not self.is_chat:
+            pictures = [images[0] for images in pictures]
+        inputs = self._processor(images=pictures, text=texts, padding=True, return_tensors="pt")
+        inputs = inputs.to(self._device, self._model.dtype)
+        asked = inputs["input_ids"].clone()
+        with torch.inference_mode():
+            tokens = self._model.generate(**inputs, max_new_tokens=self._max_new_tokens, do_sample=False, num_beams=1)
+        if self.is_chat and tokens.shape[1] >= asked.shape[1] and torch.equal(tokens[:, : asked.shape[1]], asked):
+            tokens = tokens[:, asked.shape[1] :]  # decoders repeat the question
+        answers = self._processor.batch_decode(tokens, skip_special_tokens=True)
+        if self.is_chat:
+            return answers
+        return [_without_prompt(answer, text) for answer, text in zip(answers, texts, strict=True)]
+
+    def _prompt(self, question: Question) -> str:
+        if not self.is_chat:
+            return question.text
+        content = [{"type": "image"} for _ in question.images] + [{"type": "text", "text": question.text}]
+        conversation = [{"role": "user", "content": content}]
+        return self._processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
+
+    def _revision(self, config: CaptionConfig) -> str:
+        """The hub's commit where there is one; for a folder a hash of its weights."""
+        if Path(config.model).is_dir():
+            return weights_hash(self._model)
+        return getattr(self._model.config, "_commit_hash", None) or config.revision
+
+
+def _without_prompt(answer: str, prompt: str) -> str:
+    """The answer of a model that continues its prompt and may repeat it, in its tokenizer's own spelling."""
+    words, asked = answer.split(), prompt.split()
+    repeats = [word.lower() for word in words[: len(asked)]] == [word.lower() for word in asked]
+    return " ".join(words[len(asked) :] if repeats else words)
+
+
+def _load(config: CaptionConfig, dtype: torch.dtype):
+    prepare_torchvision()
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    source = {
+        "revision": config.revision,
+        "trust_remote_code": False,
+        "local_files_only": config.local_files_only or Path(config.model).is_dir(),
+    }
+    try:
+        processor = AutoProcessor.from_pretrained(config.model, **source)
+        model = AutoModelForImageTextToText.from_pretrained(config.model, dtype=dtype, **source)
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+        reason = " ".join(str(error).split())[:500]
+        raise ConfigError(
+            f"cannot load captioner {config.model!r} at revision {config.revision!r}: {reason}"
+        ) from error
+    return model.eval(), processor
