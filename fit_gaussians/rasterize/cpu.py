@@ -6,19 +6,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fit_gaussians.rasterize.binning import DIGITS, count_tiles, fill_records, fill_tile_lists, sort_by_depth
+from fit_gaussians.rasterize.binning import DIGITS, count_tiles, fill_tile_lists, find_visible, sort_by_depth
 from fit_gaussians.rasterize.layout import (
     CAMERA_SIZE,
     NUM_GAUSSIAN_PLANES,
     NUM_GRADIENT_PLANES,
-    NUM_IMAGE_PLANES,
-    NUM_SUM_PLANES,
     RECORD_SIZE,
     padded,
 )
 from fit_gaussians.rasterize.projection import project, project_backward
 from fit_gaussians.rasterize.tiles import BUFFER_SIZE, SPANS_SHAPE, blend, blend_backward
-from fit_gaussians.rasterize.transfer import add_gradients, load_gaussians, spread_sums
+from fit_gaussians.rasterize.transfer import add_gradients, load_gaussians
+
+_NAME_OF_PLANE = ["means"] * 3 + ["quats"] * 4 + ["scales"] * 3 + ["opacities"] + ["colors"] * 3
 
 
 def rasterize_cpu(
@@ -78,12 +78,10 @@ class _View:
         if columns > self.capacity:
             self.capacity = columns
             self.gaussians = np.zeros((NUM_GAUSSIAN_PLANES, columns), np.float32)
-            self.image_planes = np.zeros((NUM_IMAGE_PLANES, columns), np.float32)
-            self.sums = np.zeros((NUM_SUM_PLANES, columns), np.float32)
             self.gradients = np.zeros((NUM_GRADIENT_PLANES, columns), np.float32)
             self.records = np.zeros((columns, RECORD_SIZE), np.float32)
-            self.record_gradients = np.zeros((columns, RECORD_SIZE), np.float32)
-            self.boxes = np.zeros((columns, 4), np.int32)
+            self.sums = np.zeros((columns, RECORD_SIZE), np.float32)
+            self.depths = np.zeros(columns, np.float32)
             self.order, self.spare_order = np.zeros(columns, np.int32), np.zeros(columns, np.int32)
             self.keys, self.spare_keys = np.zeros(columns, np.uint32), np.zeros(columns, np.uint32)
         tiles = count_tiles(width, height)
@@ -93,49 +91,35 @@ class _View:
 
     def forward(self, gaussians, camera, size, background, antialiased, eps2d, image, alpha) -> None:
         """Render one view into image [H, W, 3] and alpha [H, W]."""
-        means, _, _, _, colors = gaussians
-        self.camera, self.size, self.count = camera, size, len(means)
+        self.camera, self.size, self.count = camera, size, len(gaussians[0])
         self.mode = (np.float32(eps2d), antialiased)
         self._reserve(self.count, *size)
-        wrong = load_gaussians(*gaussians, self.gaussians)
-        if wrong >= 0:
-            name = ("means", "quats", "scales", "opacities", "colors")[wrong]
+        wrong_plane = load_gaussians(*gaussians, self.gaussians)
+        if wrong_plane >= 0:
+            name = _NAME_OF_PLANE[wrong_plane]
             raise ValueError(f"{name} contain NaN or infinity")
-        project(self.gaussians, camera, *size, *self.mode, self.count, self.image_planes)
-        self.visible = sort_by_depth(
-            self.image_planes, self.count, self.order, self.keys, self.spare_order, self.spare_keys, self.histogram
-        )
-        listed = fill_records(
-            self.image_planes, colors, self.order, self.visible, *size, self.records, self.boxes, self.tile_starts
+        project(self.gaussians, camera, *size, *self.mode, self.count, self.records, self.depths)
+        visible, listed = find_visible(
+            self.records, self.depths, self.count, *size, self.order, self.keys, self.tile_starts
         )
         if listed > self.list_capacity:
             self.list_capacity = listed * 5 // 4
             self.tile_lists = np.zeros(self.list_capacity, np.int32)
-        fill_tile_lists(self.boxes, self.visible, *size, self.tile_starts, self.tile_ends, self.tile_lists)
-        blend(
-            self.records, self.boxes, self.tile_starts, self.tile_lists, *size, background,
-            self.spans, self.buffer, image, alpha,
-        )  # fmt: skip
+        sort_by_depth(self.order, self.keys, self.spare_order, self.spare_keys, visible, self.histogram)
+        lists = (self.tile_starts, self.tile_ends, self.tile_lists)
+        fill_tile_lists(self.records, self.order, visible, *size, *lists)
+        blend(self.records, self.tile_starts, self.tile_lists, *size, background, self.spans, self.buffer, image, alpha)
 
     def backward(self, image, alpha, v_image, v_alpha, v_gaussians, v_means2d) -> None:
         """Add this view's gradients to those of the Gaussians and of their projected centres."""
-        v_means, v_quats, v_scales, v_opacities, v_colors = v_gaussians
         blend_backward(
-            self.records, self.boxes, self.visible, self.tile_starts, self.tile_lists, *self.size,
-            image, alpha, v_image, v_alpha, self.spans, self.buffer, self.record_gradients,
+            self.records, self.count, self.tile_starts, self.tile_lists, *self.size,
+            image, alpha, v_image, v_alpha, self.spans, self.buffer, self.sums,
         )  # fmt: skip
-        spread_sums(self.record_gradients, self.order, self.visible, self.count, self.sums, v_colors)
         project_backward(
-            self.gaussians,
-            self.camera,
-            *self.size,
-            *self.mode,
-            self.count,
-            self.image_planes,
-            self.sums,
-            self.gradients,
+            self.gaussians, self.camera, *self.size, *self.mode, self.count, self.records, self.sums, self.gradients
         )
-        add_gradients(self.gradients, v_means, v_quats, v_scales, v_opacities, v_means2d)
+        add_gradients(self.gradients, *v_gaussians, v_means2d)
 
 
 class _ViewPool:

@@ -11,39 +11,26 @@ from numba import float32
 from fit_gaussians.rasterize.conventions import ALPHA_MIN, DETERMINANT_MIN, FAR_PLANE, FRUSTUM_MARGIN, NEAR_PLANE
 from fit_gaussians.rasterize.jit import inlined, kernel
 from fit_gaussians.rasterize.layout import (
-    CENTER_X,
-    CENTER_Y,
-    DEPTH,
-    GRAD_CENTER_X,
-    GRAD_CENTER_Y,
-    HALF_HEIGHT_SQUARED,
-    LOG_OPACITY,
+    BLUE,
+    CENTER_X_GRADIENT,
+    CENTER_Y_GRADIENT,
+    GREEN,
     MEAN_X,
     MEAN_Y,
     MEAN_Z,
     OPACITY,
-    QUAD_XX,
-    QUAD_XY,
-    QUAD_YY,
     QUAT_W,
     QUAT_X,
     QUAT_Y,
     QUAT_Z,
+    RED,
     SCALE_X,
     SCALE_Y,
     SCALE_Z,
-    SHEAR,
-    SLOPE,
+    SUM_BLUE,
     SUM_V,
-    SUM_X,
-    SUM_XX,
-    SUM_XY,
-    SUM_Y,
-    SUM_YY,
     X_HIGH,
     X_LOW,
-    Y_HIGH,
-    Y_LOW,
 )
 from fit_gaussians.rasterize.simd import (
     LANES,
@@ -51,12 +38,15 @@ from fit_gaussians.rasterize.simd import (
     broadcast,
     ceil,
     floor,
+    load_columns,
     load_row,
     log2,
     maximum,
     minimum,
     select,
     sqrt,
+    store,
+    store_columns,
     store_row,
 )
 
@@ -187,8 +177,8 @@ def _covariance(m_x, m_y, eps2d):
 
 
 @kernel
-def project(gaussians, camera, width, height, eps2d, antialiased, count, image_planes):
-    """Fill the image planes [14, P] from the Gaussians' planes [11, P]: see `layout`."""
+def project(gaussians, camera, width, height, eps2d, antialiased, count, records, depths):
+    """Fill records [P, 16] and depths [P] from the Gaussians' planes [14, P]: see `layout`."""
     fx, fy, cx, cy = camera[12], camera[13], camera[14], camera[15]
     low_x, high_x = _slope_limits(fx, cx, float32(width))
     low_y, high_y = _slope_limits(fy, cy, float32(height))
@@ -217,23 +207,19 @@ def project(gaussians, camera, width, height, eps2d, antialiased, count, image_p
         drawn = drawn & (determinant > DETERMINANT_MIN) & (determinant < DETERMINANT_MAX)
         drawn = drawn & (absolute(center_x) < CENTER_MAX) & (absolute(center_y) < CENTER_MAX)
 
-        store_row(image_planes, CENTER_X, i, center_x)
-        store_row(image_planes, CENTER_Y, i, center_y)
-        store_row(image_planes, QUAD_XX, i, (-0.5 * LOG2_E) * yy * inverse_det)
-        store_row(image_planes, QUAD_XY, i, LOG2_E * xy * inverse_det)
-        store_row(image_planes, QUAD_YY, i, (-0.5 * LOG2_E) * xx * inverse_det)
-        store_row(image_planes, LOG_OPACITY, i, log_opacity)
-        store_row(image_planes, SHEAR, i, xy / yy)
-        store_row(image_planes, SLOPE, i, sqrt(determinant) / yy)
-        store_row(image_planes, HALF_HEIGHT_SQUARED, i, half_height_squared)
         x_low = _clamp(ceil(center_x - half_width - 0.5), float32(0), float32(width))
-        store_row(image_planes, X_LOW, i, select(drawn, x_low, float32(width)))
-        store_row(image_planes, X_HIGH, i, _clamp(floor(center_x + half_width - 0.5), float32(-1), float32(width - 1)))
-        store_row(image_planes, Y_LOW, i, _clamp(ceil(center_y - half_height - 0.5), float32(0), float32(height)))
-        store_row(
-            image_planes, Y_HIGH, i, _clamp(floor(center_y + half_height - 0.5), float32(-1), float32(height - 1))
-        )
-        store_row(image_planes, DEPTH, i, z)
+        x_high = _clamp(floor(center_x + half_width - 0.5), float32(-1), float32(width - 1))
+        y_low = _clamp(ceil(center_y - half_height - 0.5), float32(0), float32(height))
+        y_high = _clamp(floor(center_y + half_height - 0.5), float32(-1), float32(height - 1))
+        x_low = select(drawn, x_low, float32(width))
+        quad_xx, quad_yy = (-0.5 * LOG2_E) * yy * inverse_det, (-0.5 * LOG2_E) * xx * inverse_det
+        quad_xy = LOG2_E * xy * inverse_det
+        shear, slope = xy / yy, sqrt(determinant) / yy
+        red, green, blue = load_row(gaussians, RED, i), load_row(gaussians, GREEN, i), load_row(gaussians, BLUE, i)
+        # In the order of the layout's columns 0 to 7 and 8 to 15.
+        store_columns(records, i, 0, (center_x, center_y, quad_xx, quad_xy, quad_yy, log_opacity, shear, slope))
+        store_columns(records, i, 8, (half_height_squared, x_low, x_high, y_low, y_high, red, green, blue))
+        store(depths, i, z)
 
 
 @inlined
@@ -270,12 +256,11 @@ def _outer_sum(a, b, c, d):
 
 
 @inlined
-def _covariance_gradient(sums, i, conic_xx, conic_xy, conic_yy):
+def _covariance_gradient(s_xx, s_xy, s_yy, conic_xx, conic_xy, conic_yy):
     """The entries xx, xy, yy of 2 dL/dΣ' = Q S Q, Q being the conic and S the second moments that blending summed.
 
     ln alpha = -½ dᵀ Q d + ln opacity, so dL/dQ = -½ S; and dΣ'⁻¹ = -Q dΣ' Q.
     """
-    s_xx, s_xy, s_yy = load_row(sums, SUM_XX, i), load_row(sums, SUM_XY, i), load_row(sums, SUM_YY, i)
     qs_xx, qs_xy = conic_xx * s_xx + conic_xy * s_xy, conic_xx * s_xy + conic_xy * s_yy
     qs_yx, qs_yy = conic_xy * s_xx + conic_yy * s_xy, conic_xy * s_xy + conic_yy * s_yy
     return (
@@ -286,8 +271,8 @@ def _covariance_gradient(sums, i, conic_xx, conic_xy, conic_yy):
 
 
 @kernel
-def project_backward(gaussians, camera, width, height, eps2d, antialiased, count, image_planes, sums, gradients):
-    """Fill the gradients' planes [13, P] from the sums [6, P] that blending left: the chain rule through `project`."""
+def project_backward(gaussians, camera, width, height, eps2d, antialiased, count, records, sums, gradients):
+    """Fill the gradients' planes [16, P] from the sums [P, 16] that blending left: the chain rule through `project`."""
     fx, fy = camera[12], camera[13]
     low_x, high_x = _slope_limits(fx, camera[14], float32(width))
     low_y, high_y = _slope_limits(fy, camera[15], float32(height))
@@ -305,12 +290,14 @@ def project_backward(gaussians, camera, width, height, eps2d, antialiased, count
         inverse_det = 1.0 / determinant
         conic_xx, conic_xy, conic_yy = yy * inverse_det, -xy * inverse_det, xx * inverse_det
 
-        drawn = load_row(image_planes, X_LOW, i) <= load_row(image_planes, X_HIGH, i)
-        sum_v, sum_x, sum_y = load_row(sums, SUM_V, i), load_row(sums, SUM_X, i), load_row(sums, SUM_Y, i)
+        box = load_columns(records, i, 8)
+        drawn = box[X_LOW - 8] <= box[X_HIGH - 8]
+        sum_v, sum_x, sum_y, sum_xx, sum_xy, sum_yy, sum_red, sum_green = load_columns(sums, i, SUM_V)
+        sum_blue = load_columns(sums, i, SUM_BLUE)[0]
         v_opacity = sum_v / load_row(gaussians, OPACITY, i)
         v_center_x = conic_xx * sum_x + conic_xy * sum_y
         v_center_y = conic_xy * sum_x + conic_yy * sum_y
-        v_xx, v_xy, v_yy = _covariance_gradient(sums, i, conic_xx, conic_xy, conic_yy)
+        v_xx, v_xy, v_yy = _covariance_gradient(sum_xx, sum_xy, sum_yy, conic_xx, conic_xy, conic_yy)
         if antialiased:  # 2 d ln(compensation) / dΣ = Σ⁻¹ - (Σ + eps2d I)⁻¹
             inverse_sharp = 1.0 / sharp_determinant
             v_xx = v_xx + sum_v * ((yy - eps2d) * inverse_sharp - conic_xx)
@@ -351,5 +338,8 @@ def project_backward(gaussians, camera, width, height, eps2d, antialiased, count
         store_row(gradients, SCALE_Y, i, select(drawn, v_m_x[1] * turned_x[1] + v_m_y[1] * turned_y[1], 0.0))
         store_row(gradients, SCALE_Z, i, select(drawn, v_m_x[2] * turned_x[2] + v_m_y[2] * turned_y[2], 0.0))
         store_row(gradients, OPACITY, i, select(drawn, v_opacity, 0.0))
-        store_row(gradients, GRAD_CENTER_X, i, select(drawn, v_center_x, 0.0))
-        store_row(gradients, GRAD_CENTER_Y, i, select(drawn, v_center_y, 0.0))
+        store_row(gradients, RED, i, sum_red)
+        store_row(gradients, GREEN, i, sum_green)
+        store_row(gradients, BLUE, i, sum_blue)
+        store_row(gradients, CENTER_X_GRADIENT, i, select(drawn, v_center_x, 0.0))
+        store_row(gradients, CENTER_Y_GRADIENT, i, select(drawn, v_center_y, 0.0))

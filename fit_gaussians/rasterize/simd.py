@@ -208,20 +208,27 @@ def _check_array(array, ndim):
         raise TypeError(f"a vector is loaded from and stored to float32, not {array.dtype}")
 
 
-def _pointer(context, builder, array_type, array, index, index_type):
-    data = context.make_array(array_type)(context, builder, array).data
-    index = context.cast(builder, index, index_type, types.intp)
-    return builder.bitcast(builder.gep(data, [index]), _FLOATS.as_pointer())
-
-
-def _row_pointer(context, builder, signature, args):
+def _pointer(context, builder, signature, args):
+    """To the element of the array args[0] at the index args[1], or at the row args[1] and column args[2]."""
     struct = context.make_array(signature.args[0])(context, builder, args[0])
+    ndim = signature.args[0].ndim
+    index = context.cast(builder, args[1], signature.args[1], types.intp)
+    if ndim == 2:
+        column = context.cast(builder, args[2], signature.args[2], types.intp)
+        columns = cgutils.unpack_tuple(builder, struct.shape, 2)[1]
+        index = builder.add(builder.mul(index, columns), column)
+    return builder.bitcast(builder.gep(struct.data, [index]), _FLOATS.as_pointer())
+
+
+def _pointers_to_rows(context, builder, signature, args):
+    """To the same column of eight rows, from the row args[1] and column args[2] on."""
     row = context.cast(builder, args[1], signature.args[1], types.intp)
-    index = context.cast(builder, args[2], signature.args[2], types.intp)
-    columns = cgutils.unpack_tuple(builder, struct.shape, 2)[1]
-    return builder.bitcast(
-        builder.gep(struct.data, [builder.add(builder.mul(row, columns), index)]), _FLOATS.as_pointer()
-    )
+    pointers = []
+    for lane in range(LANES):
+        row_of_lane = builder.add(row, ir.Constant(row.type, lane))
+        types_of_lane = (signature.args[0], types.intp, signature.args[2])
+        pointers.append(_pointer(context, builder, types.void(*types_of_lane), (args[0], row_of_lane, args[2])))
+    return pointers
 
 
 @intrinsic
@@ -230,7 +237,7 @@ def load(typingctx, array, index):
     _check_array(array, 1)
 
     def codegen(context, builder, signature, args):
-        return builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], signature.args[1]), align=4)
+        return builder.load(_pointer(context, builder, signature, args), align=4)
 
     return float8(array, index), codegen
 
@@ -241,7 +248,7 @@ def store(typingctx, array, index, value):
     _check_array(array, 1)
 
     def codegen(context, builder, signature, args):
-        pointer = _pointer(context, builder, signature.args[0], args[0], args[1], signature.args[1])
+        pointer = _pointer(context, builder, signature, args)
         builder.store(context.cast(builder, args[2], signature.args[2], float8), pointer, align=4)
         return context.get_dummy_value()
 
@@ -254,7 +261,7 @@ def load_row(typingctx, planes, row, index):
     _check_array(planes, 2)
 
     def codegen(context, builder, signature, args):
-        return builder.load(_row_pointer(context, builder, signature, args), align=4)
+        return builder.load(_pointer(context, builder, signature, args), align=4)
 
     return float8(planes, row, index), codegen
 
@@ -265,11 +272,59 @@ def store_row(typingctx, planes, row, index, value):
     _check_array(planes, 2)
 
     def codegen(context, builder, signature, args):
-        pointer = _row_pointer(context, builder, signature, args)
+        pointer = _pointer(context, builder, signature, args)
         builder.store(context.cast(builder, args[3], signature.args[3], float8), pointer, align=4)
         return context.get_dummy_value()
 
     return types.void(planes, row, index, value), codegen
+
+
+def _transpose(builder, rows):
+    """The columns of an 8x8 matrix, given its rows: three rounds of shuffles that AVX and NEON do in one each."""
+
+    def shuffle(a, b, lanes):
+        return builder.shuffle_vector(a, b, ir.Constant(_INTS, lanes))
+
+    twos = []  # of rows (0, 1), (2, 3), …: columns 0 1 4 5, then 2 3 6 7
+    for a, b in zip(rows[0::2], rows[1::2], strict=True):
+        twos.append((shuffle(a, b, (0, 8, 1, 9, 4, 12, 5, 13)), shuffle(a, b, (2, 10, 3, 11, 6, 14, 7, 15))))
+    fours = []  # of rows 0 to 3, then 4 to 7: columns 0 4, 1 5, 2 6, 3 7
+    for first, second in ((twos[0], twos[1]), (twos[2], twos[3])):
+        columns = []
+        for a, b in zip(first, second, strict=True):
+            columns += [shuffle(a, b, (0, 1, 8, 9, 4, 5, 12, 13)), shuffle(a, b, (2, 3, 10, 11, 6, 7, 14, 15))]
+        fours.append(columns)
+    low = [shuffle(a, b, (0, 1, 2, 3, 8, 9, 10, 11)) for a, b in zip(*fours, strict=True)]
+    high = [shuffle(a, b, (4, 5, 6, 7, 12, 13, 14, 15)) for a, b in zip(*fours, strict=True)]
+    return low + high
+
+
+@intrinsic
+def load_columns(typingctx, rows, first_row, first_column):
+    """The eight columns of rows[first_row : first_row + 8, first_column : first_column + 8], a tuple of vectors."""
+    _check_array(rows, 2)
+
+    def codegen(context, builder, signature, args):
+        pointers = _pointers_to_rows(context, builder, signature, args)
+        columns = _transpose(builder, [builder.load(pointer, align=4) for pointer in pointers])
+        return context.make_tuple(builder, signature.return_type, columns)
+
+    return types.UniTuple(float8, LANES)(rows, first_row, first_column), codegen
+
+
+@intrinsic
+def store_columns(typingctx, rows, first_row, first_column, columns):
+    """rows[first_row : first_row + 8, first_column : first_column + 8] = the eight columns, a tuple of vectors."""
+    _check_array(rows, 2)
+
+    def codegen(context, builder, signature, args):
+        columns = cgutils.unpack_tuple(builder, args[3], LANES)
+        pointers = _pointers_to_rows(context, builder, signature, args)
+        for row, pointer in zip(_transpose(builder, columns), pointers, strict=True):
+            builder.store(row, pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(rows, first_row, first_column, columns), codegen
 
 
 # ---- functions --------------------------------------------------------------------------------------------------

@@ -15,20 +15,24 @@ from fit_gaussians.rasterize.binning import TILE_HEIGHT, TILE_WIDTH
 from fit_gaussians.rasterize.conventions import ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN
 from fit_gaussians.rasterize.jit import inlined, kernel
 from fit_gaussians.rasterize.layout import (
-    BLUE,
     CENTER_X,
     CENTER_Y,
-    GRAD_BLUE,
-    GREEN,
     HALF_HEIGHT_SQUARED,
     LOG_OPACITY,
     QUAD_XX,
     QUAD_XY,
     QUAD_YY,
-    RED,
+    RECORD_BLUE,
+    RECORD_GREEN,
+    RECORD_RED,
     SHEAR,
     SLOPE,
+    SUM_BLUE,
     SUM_V,
+    X_HIGH,
+    X_LOW,
+    Y_HIGH,
+    Y_LOW,
 )
 from fit_gaussians.rasterize.simd import (
     LANES,
@@ -116,13 +120,13 @@ def _blend_segment(buffer, at, dx, quad_xx, linear, constant, red, green, blue):
 
 
 @inlined
-def _blend_gaussian(record, box, bounds, spans, buffer):
+def _blend_gaussian(record, bounds, spans, buffer):
     x_first, x_last, y_first, y_last = bounds
-    x_low, x_high = max(box[0], int32(x_first)), min(box[1], int32(x_last))
-    y_low, y_high = max(box[2], int32(y_first)), min(box[3], int32(y_last))
+    x_low, x_high = max(int32(record[X_LOW]), int32(x_first)), min(int32(record[X_HIGH]), int32(x_last))
+    y_low, y_high = max(int32(record[Y_LOW]), int32(y_first)), min(int32(record[Y_HIGH]), int32(y_last))
     _find_spans(record, x_low, x_high, y_low, y_high, spans)
     quad_xx = broadcast(record[QUAD_XX])
-    red, green, blue = broadcast(record[RED]), broadcast(record[GREEN]), broadcast(record[BLUE])
+    red, green, blue = broadcast(record[RECORD_RED]), broadcast(record[RECORD_GREEN]), broadcast(record[RECORD_BLUE])
     first_dx = lane_numbers() + (float32(0.5) - record[CENTER_X])
     for y in range(y_low, y_high + 1):
         dy = float32(y) + float32(0.5) - record[CENTER_Y]
@@ -136,7 +140,7 @@ def _blend_gaussian(record, box, bounds, spans, buffer):
 
 
 @kernel
-def blend(records, boxes, tile_starts, tile_lists, width, height, background, spans, buffer, image, alpha):
+def blend(records, tile_starts, tile_lists, width, height, background, spans, buffer, image, alpha):
     """Fill image [H, W, 3] and alpha [H, W]. background is flat: 3 numbers, or 3 for each pixel."""
     background_step = 3 if len(background) > 3 else 0
     tiles = ((width + TILE_WIDTH - 1) // TILE_WIDTH) * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
@@ -145,8 +149,8 @@ def blend(records, boxes, tile_starts, tile_lists, width, height, background, sp
         buffer[:PLANE] = float32(1)
         buffer[PLANE : 4 * PLANE] = float32(0)
         for entry in range(tile_starts[tile], tile_starts[tile + 1]):
-            i = tile_lists[entry]
-            _blend_gaussian(records[i], boxes[i], bounds, spans, buffer)
+            g = tile_lists[entry]
+            _blend_gaussian(records[g], bounds, spans, buffer)
         x_first, x_last, y_first, y_last = bounds
         for y in range(y_first, y_last + 1):
             row = (y - y_first) * PITCH - x_first
@@ -182,14 +186,14 @@ def _blend_segment_backward(buffer, at, dx, quad_xx, linear, constant, red, gree
 
 
 @inlined
-def _blend_gaussian_backward(record, box, bounds, spans, buffer, gradient):
-    """Add to gradient [16] the nine sums of this Gaussian over the tile's pixels (see `layout`)."""
+def _blend_gaussian_backward(record, bounds, spans, buffer, sums):
+    """Add to sums [16] the nine sums of this Gaussian over the tile's pixels (see `layout`)."""
     x_first, x_last, y_first, y_last = bounds
-    x_low, x_high = max(box[0], int32(x_first)), min(box[1], int32(x_last))
-    y_low, y_high = max(box[2], int32(y_first)), min(box[3], int32(y_last))
+    x_low, x_high = max(int32(record[X_LOW]), int32(x_first)), min(int32(record[X_HIGH]), int32(x_last))
+    y_low, y_high = max(int32(record[Y_LOW]), int32(y_first)), min(int32(record[Y_HIGH]), int32(y_last))
     _find_spans(record, x_low, x_high, y_low, y_high, spans)
     quad_xx = broadcast(record[QUAD_XX])
-    red, green, blue = broadcast(record[RED]), broadcast(record[GREEN]), broadcast(record[BLUE])
+    red, green, blue = broadcast(record[RECORD_RED]), broadcast(record[RECORD_GREEN]), broadcast(record[RECORD_BLUE])
     first_dx = lane_numbers() + (float32(0.5) - record[CENTER_X])
     zero = broadcast(float32(0))
     v, v_x, v_y, v_xx, v_xy, v_yy, v_red, v_green, v_blue = zero, zero, zero, zero, zero, zero, zero, zero, zero
@@ -214,16 +218,15 @@ def _blend_gaussian_backward(record, box, bounds, spans, buffer, gradient):
         by_dy = row_v * dy
         v, v_x, v_y = v + row_v, v_x + row_x, v_y + by_dy
         v_xy, v_yy = v_xy + row_x * dy, v_yy + by_dy * dy
-    sums = sums_of_eight(v, v_x, v_y, v_xx, v_xy, v_yy, v_red, v_green)
-    store(gradient, SUM_V, load(gradient, SUM_V) + sums)
-    gradient[GRAD_BLUE] += sum_lanes(v_blue)
+    eight = sums_of_eight(v, v_x, v_y, v_xx, v_xy, v_yy, v_red, v_green)
+    store(sums, SUM_V, load(sums, SUM_V) + eight)
+    sums[SUM_BLUE] += sum_lanes(v_blue)
 
 
 @kernel
 def blend_backward(
     records,
-    boxes,
-    visible,
+    count,
     tile_starts,
     tile_lists,
     width,
@@ -234,10 +237,10 @@ def blend_backward(
     v_alpha,
     spans,
     buffer,
-    gradients,
+    sums,
 ):
-    """Fill gradients [visible, 16] from those of the image [H, W, 3] and of alpha [H, W]."""
-    gradients[:visible] = float32(0)
+    """Fill sums [P, 16] from the gradients of the image [H, W, 3] and of alpha [H, W]."""
+    sums[:count] = float32(0)
     tiles = ((width + TILE_WIDTH - 1) // TILE_WIDTH) * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
     for tile in range(tiles):
         if tile_starts[tile] == tile_starts[tile + 1]:
@@ -261,5 +264,5 @@ def blend_backward(
                     - (float32(1) - alpha[y, x]) * v_alpha[y, x]
                 )
         for entry in range(tile_starts[tile], tile_starts[tile + 1]):
-            i = tile_lists[entry]
-            _blend_gaussian_backward(records[i], boxes[i], bounds, spans, buffer, gradients[i])
+            g = tile_lists[entry]
+            _blend_gaussian_backward(records[g], bounds, spans, buffer, sums[g])
