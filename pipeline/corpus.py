@@ -1,8 +1,10 @@
 """Where everything in a corpus lies, and how it is read and written: atomically, on a local disk or in a bucket."""
 
+import glob
 import json
 import os
 import shutil
+import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pipeline.rows import Row, rows_from_table, table_from_rows
 from pipeline.schema import ERRORS
 
+TEMPORARY = ".tmp"  # folder of files in the making, on a local disk
 METADATA_KEY = b"clip-gs"  # the shard's record (config hash, counts, seconds) in a Parquet file's footer
 
 
@@ -65,7 +68,9 @@ class Corpus:
         """A local file to fill; it takes its place at `path` only if the block ends well."""
         if self.is_local:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(f"{path}.tmp-{uuid.uuid4().hex}")
+            folder = Path(self.path(TEMPORARY))
+            folder.mkdir(exist_ok=True)
+            temporary = folder / f"{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex}"
         else:
             handle, name = tempfile.mkstemp()
             os.close(handle)
@@ -78,6 +83,22 @@ class Corpus:
                 self.filesystem.put_file(str(temporary), path)
         finally:
             temporary.unlink(missing_ok=True)
+
+    def remove_leftovers(self) -> None:
+        """Remove the temporary files of processes of this machine that were killed while writing."""
+        if not self.is_local:
+            return
+        for file in Path(self.path(TEMPORARY)).glob(f"{glob.escape(socket.gethostname())}.*"):
+            if not _is_alive(int(file.name.split(".")[-2])):
+                file.unlink(missing_ok=True)
+
+    # The index
+
+    def read_index(self, columns: list[str] | None = None, shard: int | None = None) -> list[Row]:
+        """Rows of index.parquet, in its order: all of them or those of one shard."""
+        filters = None if shard is None else [("shard", "=", shard)]
+        with self.filesystem.open(self.path("index.parquet"), "rb") as file:
+            return rows_from_table(pq.read_table(file, columns=columns, filters=filters))
 
     # Tables
 
@@ -143,6 +164,16 @@ class Corpus:
     def get_asset(self, relative: str, local: Path) -> None:
         """Copy a stored asset file to a local path."""
         self.filesystem.get_file(self.path(relative), str(local))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class TableWriter:

@@ -28,3 +28,7 @@ class Timeout(PipelineError):
 
 class ConfigError(PipelineError):
     """What the user asked for cannot be run. Stops the run at once: one line, exit code 2."""
+
+
+class ContractError(PipelineError):
+    """A stage did not give back what its contract asks for: a fault in the stage, not in the object."""

@@ -1,31 +1,92 @@
-"""The stages, in order. A stage is one line here, one section in the config and one class (docs/add-a-stage.md)."""
+"""The stages, in order. A stage is one entry here, one section in the config and one class (docs/add-a-stage.md).
 
+An entry repeats the tables that its class names, so that `--status` and `--plan` know how the stages hang together
+without importing any of them; `load` checks that both say the same.
+"""
+
+from dataclasses import dataclass
 from importlib import import_module
 
+from pipeline.errors import ConfigError
 from pipeline.stage import CorpusStage, Stage
 
-# name -> where its class is; imported only when it runs
-SHARD_STAGES = {
-    "assets": "pipeline.assets.stage:AssetsStage",
-    "render": "render.stage:RenderStage",
-    "fit": "fit_gaussians.stage:FitStage",
-    "caption": "caption.stage:CaptionStage",
-    "embed": "caption.embed_stage:EmbedStage",
-}
-CORPUS_STAGES = {
-    "pack": "pipeline.pack.stage:PackStage",
-    "train": "model.stage:TrainStage",
-    "evaluate": "model.stage:EvaluateStage",
-    "report": "pipeline.report.stage:ReportStage",
-}
+
+@dataclass(frozen=True)
+class ShardStageEntry:
+    """A stage that works shard by shard."""
+
+    name: str
+    target: str  # module:Class, imported only when the stage runs
+    reads: tuple[str, ...]  # tables
+    writes: str  # table
+    extra: str = ""  # extra of this package that brings what the stage needs
+
+    def load(self) -> type[Stage]:
+        """The stage's class.
+
+        Raises:
+            ConfigError: a package that the stage needs is not installed.
+            TypeError: the class reads or writes other tables than this entry says.
+        """
+        stage = _import(self)
+        if (tuple(stage.reads), stage.writes) != (self.reads, self.writes):
+            raise TypeError(f"{self.target} reads {tuple(stage.reads)} and writes {stage.writes!r}, not as registered")
+        return stage
+
+
+@dataclass(frozen=True)
+class CorpusStageEntry:
+    """A stage over the whole corpus."""
+
+    name: str
+    target: str
+    after: tuple[str, ...]  # stages whose results it uses
+    extra: str = ""
+
+    def load(self) -> type[CorpusStage]:
+        """The stage's class.
+
+        Raises:
+            ConfigError: a package that the stage needs is not installed.
+            TypeError: the class comes after other stages than this entry says.
+        """
+        stage = _import(self)
+        if tuple(stage.after) != self.after:
+            raise TypeError(f"{self.target} comes after {tuple(stage.after)}, not as registered")
+        return stage
+
+
+def missing_package(entry: ShardStageEntry | CorpusStageEntry, error: ModuleNotFoundError) -> ConfigError:
+    """The error that says which package a stage lacks, and how to get it."""
+    cure = f": pip install 'clip-gs-corpus[{entry.extra}]'" if entry.extra else ""
+    return ConfigError(f"stage {entry.name} needs the Python package {error.name!r}{cure}")
+
+
+def _import(entry: ShardStageEntry | CorpusStageEntry):
+    module, _, attribute = entry.target.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise missing_package(entry, error) from error
+
+
+_SHARD_ENTRIES = (
+    ShardStageEntry("assets", "pipeline.assets.stage:AssetsStage", reads=("index",), writes="assets"),
+    ShardStageEntry("render", "render.stage:RenderStage", reads=("assets",), writes="views", extra="render"),
+    ShardStageEntry("fit", "fit_gaussians.stage:FitStage", reads=("views",), writes="gaussians", extra="fit"),
+    ShardStageEntry(
+        "caption", "caption.stage:CaptionStage", reads=("assets", "views"), writes="captions", extra="caption"
+    ),
+    ShardStageEntry(
+        "embed", "caption.embed_stage:EmbedStage", reads=("views", "captions"), writes="embeddings", extra="caption"
+    ),
+)
+_CORPUS_ENTRIES = (
+    CorpusStageEntry("pack", "pipeline.pack.stage:PackStage", after=("assets", "render", "fit", "caption", "embed")),
+    CorpusStageEntry("train", "model.stage:TrainStage", after=("pack",), extra="train"),
+    CorpusStageEntry("evaluate", "model.stage:EvaluateStage", after=("pack", "train"), extra="train"),
+    CorpusStageEntry("report", "pipeline.report.stage:ReportStage", after=("pack", "train", "evaluate")),
+)
+SHARD_STAGES: dict[str, ShardStageEntry] = {entry.name: entry for entry in _SHARD_ENTRIES}
+CORPUS_STAGES: dict[str, CorpusStageEntry] = {entry.name: entry for entry in _CORPUS_ENTRIES}
 STAGES = (*SHARD_STAGES, *CORPUS_STAGES)
-
-
-def stage_class(name: str) -> type[Stage] | type[CorpusStage]:
-    """The class of a stage.
-
-    Raises:
-        KeyError: no stage has this name.
-    """
-    module, _, attribute = {**SHARD_STAGES, **CORPUS_STAGES}[name].partition(":")
-    return getattr(import_module(module), attribute)

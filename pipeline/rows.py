@@ -4,11 +4,14 @@ In a row a `flat(…, k)` column is an array `[N, k]` (`[N]` for k = 1), a `nest
 list of numbers an array `[N]`; lists of strings and structs are Python lists.
 """
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+from pipeline.schema import TIMING_COLUMNS
 
 Row = dict[str, Any]
 
@@ -35,6 +38,38 @@ def rows_from_table(table: pa.Table) -> list[Row]:
     """The table's rows; arrays are copies, safe to change."""
     columns = {field.name: _values(table.column(field.name).combine_chunks(), field) for field in table.schema}
     return [{name: values[i] for name, values in columns.items()} for i in range(table.num_rows)]
+
+
+def fingerprint(row: Row) -> str:
+    """16 hex digits of a row as `rows_from_table` gives it, without its wall-clock columns.
+
+    Two runs that made the same row give the same fingerprint, whatever the machine or the executor.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for name in sorted(row.keys() - TIMING_COLUMNS):
+        digest.update(name.encode())
+        _update(digest, row[name])
+    return digest.hexdigest()
+
+
+def _update(digest: "hashlib.blake2b", value: Any) -> None:
+    """Feed one value, with its type and length, so that different values never give the same bytes."""
+    if isinstance(value, np.ndarray):
+        digest.update(f"array {value.dtype.str} {value.shape} ".encode())
+        digest.update(np.ascontiguousarray(value))
+    elif isinstance(value, (list, tuple)):
+        digest.update(f"list {len(value)} ".encode())
+        for item in value:
+            _update(digest, item)
+    elif isinstance(value, dict):
+        digest.update(f"dict {len(value)} ".encode())
+        for key in sorted(value):
+            _update(digest, key)
+            _update(digest, value[key])
+    else:
+        content = value if isinstance(value, bytes) else repr(value).encode()
+        digest.update(f"{type(value).__name__} {len(content)} ".encode())
+        digest.update(content)
 
 
 def _is_number_list(data_type: pa.DataType) -> bool:

@@ -1,0 +1,145 @@
+"""Runs shards on this machine: in this process, or in a few worker processes."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+
+from pipeline.errors import WorkerCrash
+from pipeline.executors.chains import OnReport, run_chains
+from pipeline.executors.threads import available_cpus, thread_environment
+from pipeline.job import Chains, Job, ShardReport
+from pipeline.runner import run_shard
+from pipeline.stage_objects import StageObjects
+
+CLOSING_S = 20.0  # a worker that has not ended by then is killed
+
+
+def run(job: Job, chains: Chains, workers: int, on_report: OnReport) -> None:
+    """Run all chains.
+
+    Args:
+        workers: processes; 0 or 1 runs everything in this process, shard by shard, with all CPUs for the stage.
+    """
+    if workers <= 1:
+        with StageObjects(job, available_cpus()) as objects:
+            for shard, stages in chains.items():
+                for stage in stages:
+                    on_report(run_shard(job, stage, shard, objects))
+        return
+    threads = max(1, available_cpus() // workers)
+    count = min(workers, len(chains))
+    with _environment(thread_environment(threads)), ProcessWorkers(job, count, threads) as processes:
+        run_chains(job, chains, processes, on_report)
+
+
+class ProcessWorkers:
+    """Processes with a pipe each, so that it is known which of them died, and at what. A context manager."""
+
+    def __init__(self, job: Job, count: int, threads: int):
+        self.window = count
+        self._job = job
+        self._threads = threads
+        self._processes: dict[Connection, multiprocessing.Process] = {}
+        self._idle = [self._start() for _ in range(count)]
+
+    def submit(self, stage: str, shard: int) -> Connection:
+        link = self._idle.pop()
+        with suppress(BrokenPipeError):  # it died while idle: `result` will find its pipe closed
+            link.send((stage, shard))
+        return link
+
+    def wait(self, handles: list[Connection]) -> Connection:
+        return wait(handles)[0]
+
+    def result(self, handle: Connection) -> ShardReport:
+        try:
+            answer = handle.recv()
+        except (EOFError, ConnectionError) as error:
+            process = self._processes.pop(handle)
+            process.join()
+            self._idle.append(self._start())
+            raise WorkerCrash(f"the worker process died (exit code {process.exitcode})") from error
+        self._idle.append(handle)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def __enter__(self) -> "ProcessWorkers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for link, process in self._processes.items():
+            if link not in self._idle:
+                process.terminate()  # it is at work: it closes its stages and ends
+            link.close()  # an idle one takes this as the end
+        for process in self._processes.values():
+            process.join(CLOSING_S)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+    def _start(self) -> Connection:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(self._job, self._threads, theirs), daemon=False)
+        process.start()
+        theirs.close()
+        self._processes[ours] = process
+        return ours
+
+
+def _serve(job: Job, threads: int, link: Connection) -> None:
+    """A worker process: one step after the other, until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with StageObjects(job, threads) as objects:
+        while True:
+            try:
+                stage, shard = link.recv()
+            except (EOFError, ConnectionError):
+                return
+            try:
+                answer = run_shard(job, stage, shard, objects)
+            except Exception as error:
+                answer = _portable(error)
+            link.send(answer)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its workers."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error with its traceback as a note, or, where it cannot be pickled, an error that tells of it."""
+    text = "in a worker process:\n" + traceback.format_exc()
+    error.add_note(text)
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(text)
+    return error
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Environment variables for processes started in this block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

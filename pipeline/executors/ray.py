@@ -1,0 +1,191 @@
+"""Runs shards on a Ray cluster: plain tasks for stages on CPUs, a bounded pool of actors for stages on GPUs.
+
+Plain tasks, and not a pool of actors per stage, because a task holds CPUs only while it runs: the stages share whatever
+CPUs there are, and no number of them is too small. Ray reuses a task's process, and the process keeps its stage
+objects. A task with a GPU would end its process to free the GPU's memory, so GPU stages live in actors.
+"""
+
+import atexit
+import logging
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray import exceptions
+
+from pipeline.errors import ConfigError, WorkerCrash
+from pipeline.executors.chains import OnReport, run_chains
+from pipeline.executors.threads import thread_environment
+from pipeline.job import Chains, Job, ShardReport
+from pipeline.runner import run_shard
+from pipeline.stage import Resources
+from pipeline.stage_objects import StageObjects
+
+logger = logging.getLogger(__name__)
+
+CHAINS_PER_CPU = 2  # under way: enough that no CPU waits for the driver, few enough that shards are finished in order
+OBJECT_STORE_BYTES = 100_000_000  # of a cluster that we start: what travels is descriptions
+
+_CRASHES = (
+    exceptions.WorkerCrashedError,
+    exceptions.RayActorError,
+    exceptions.OutOfMemoryError,
+    exceptions.NodeDiedError,
+    exceptions.LocalRayletDiedError,
+    exceptions.ObjectLostError,
+)
+
+
+def run(job: Job, chains: Chains, workers: int, on_report: OnReport) -> None:
+    """Run all chains on the cluster that RAY_ADDRESS names, else on one that is started here and ended afterwards.
+
+    Args:
+        workers: how many chains may be under way; 0: as many as keep all CPUs busy.
+
+    Raises:
+        ConfigError: a stage needs a GPU, and a cluster that was started here has none.
+    """
+    with _cluster() as started_here:
+        names = {name for stages in chains.values() for name in stages}
+        resources = {name: job.stages[name].load().resources(getattr(job.config, name)) for name in names}
+        gpu_stages = sorted(name for name in names if resources[name].gpus)
+        if gpu_stages and started_here and not ray.cluster_resources().get("GPU"):
+            raise ConfigError(f"stage {gpu_stages[0]} needs a GPU under this config, and this machine has none")
+        ray_workers = RayWorkers(job, resources, workers)
+        try:
+            run_chains(job, chains, ray_workers, on_report)
+        finally:
+            ray_workers.close()
+
+
+class RayWorkers:
+    """Ray tasks and GPU actors that run one stage over one shard at a time."""
+
+    def __init__(self, job: Job, resources: dict[str, Resources], workers: int):
+        self._job = ray.put(job)
+        self._resources = resources
+        self._workers = workers
+        self._step = ray.remote(_run_step)
+        self._actors: list[Any] = []
+        self._actor_of: dict[ray.ObjectRef, Any] = {}
+
+    @property
+    def window(self) -> int:
+        cpus = ray.cluster_resources().get("CPU", 1)
+        return self._workers or max(2, math.ceil(CHAINS_PER_CPU * cpus))
+
+    def submit(self, stage: str, shard: int) -> ray.ObjectRef:
+        needs = self._resources[stage]
+        if needs.gpus:
+            actor = self._least_busy_actor()
+            handle = actor.run_step.remote(stage, shard)
+            self._actor_of[handle] = actor
+            return handle
+        options = _fitting(needs)
+        environment = {"env_vars": thread_environment(_threads(needs))}
+        # Retries after crashes are counted by run_chains, alike for all kinds of workers.
+        step = self._step.options(**options, max_retries=0, runtime_env=environment, name=f"{stage} {shard}")
+        return step.remote(self._job, stage, shard, _threads(needs))
+
+    def wait(self, handles: list[ray.ObjectRef]) -> ray.ObjectRef:
+        ready, _ = ray.wait(handles, num_returns=1)
+        return ready[0]
+
+    def result(self, handle: ray.ObjectRef) -> ShardReport:
+        actor = self._actor_of.pop(handle, None)
+        try:
+            return ray.get(handle)
+        except exceptions.RayTaskError as error:
+            if isinstance(error.cause, Exception):
+                raise error.cause from error
+            raise
+        except _CRASHES as error:
+            if actor in self._actors:
+                self._actors.remove(actor)
+            raise WorkerCrash(str(error).strip().partition("\n")[0]) from error
+
+    def close(self) -> None:
+        """Close the actors' stages and give their GPUs back."""
+        closing = [actor.close.remote() for actor in self._actors]
+        ray.wait(closing, num_returns=len(closing), timeout=30) if closing else None
+        for actor in self._actors:
+            ray.kill(actor)
+
+    def _least_busy_actor(self) -> Any:
+        """An actor of the GPU pool; the pool grows up to what the cluster's GPUs can hold.
+
+        One actor runs all GPU stages: a pool for each stage could not be placed on a machine with one GPU.
+        """
+        needs = [needs for needs in self._resources.values() if needs.gpus]
+        gpus = max(need.gpus for need in needs)
+        room = max(1, int(ray.cluster_resources().get("GPU", 0) / gpus))
+        load = Counter(self._actor_of.values())
+        if len(self._actors) < room and all(load[actor] for actor in self._actors):
+            threads = max(_threads(need) for need in needs)
+            # It holds no CPU: an actor lives long, and must never take the last CPU from the tasks.
+            actor_class = ray.remote(num_cpus=0, num_gpus=gpus, max_restarts=0, max_task_retries=0)(GpuWorker)
+            environment = {"env_vars": thread_environment(threads)}
+            self._actors.append(actor_class.options(runtime_env=environment).remote(self._job, threads))
+        return min(self._actors, key=lambda actor: load[actor])
+
+
+class GpuWorker:
+    """A process that holds a GPU and keeps the stages that use it."""
+
+    def __init__(self, job: Job, threads: int):
+        self._objects = StageObjects(job, threads)
+
+    def run_step(self, stage: str, shard: int) -> ShardReport:
+        return run_shard(self._objects.job, stage, shard, self._objects)
+
+    def close(self) -> None:
+        self._objects.close()
+
+
+_objects: StageObjects | None = None  # of this worker process
+
+
+def _run_step(job: Job, stage: str, shard: int, threads: int) -> ShardReport:
+    """One step, as a Ray task: the stage objects stay in this process for the next one."""
+    global _objects
+    if _objects is None or _objects.job != job:
+        if _objects is None:
+            atexit.register(lambda: _objects.close())
+        else:
+            _objects.close()
+        _objects = StageObjects(job, threads)
+    return run_shard(job, stage, shard, _objects)
+
+
+def _threads(needs: Resources) -> int:
+    return max(1, int(needs.cpus))
+
+
+def _fitting(needs: Resources) -> dict[str, float]:
+    """CPUs and memory to ask for: never more than the largest node has, or the task would wait for ever."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cpus = max((node.get("CPU", 0.0) for node in nodes), default=0.0) or needs.cpus
+    memory = max((node.get("memory", 0.0) for node in nodes), default=0.0) or needs.memory_gb * 1e9
+    return {"num_cpus": min(needs.cpus, cpus), "memory": int(min(needs.memory_gb * 1e9, memory))}
+
+
+@contextmanager
+def _cluster() -> Iterator[bool]:
+    """Joins or starts a cluster; gives whether it was started here (and is ended here)."""
+    if ray.is_initialized():
+        yield False
+        return
+    address = os.environ.get("RAY_ADDRESS")
+    # A cluster of this machine alone, for one run: nobody looks at its dashboard, and it reports to nobody.
+    own = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    if not address:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else own))
+    try:
+        yield not address
+    finally:
+        ray.shutdown()

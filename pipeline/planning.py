@@ -1,0 +1,122 @@
+"""Planning a corpus, once: which objects it is made of, their splits and shards (index.parquet, corpus.json)."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from pipeline.assets.config import AssetsConfig
+from pipeline.config import Config
+from pipeline.corpus import Corpus
+from pipeline.errors import ConfigError
+from pipeline.lineage import differences
+from pipeline.rows import Row
+from pipeline.schema import INDEX
+from pipeline.settings import content_hash
+from pipeline.version import code_version
+
+MANIFEST = "corpus.json"
+INDEX_GROUP_ROWS = 4096  # so that the rows of one shard are read without the rest of a large index
+
+# Fields of the assets section that only the stage uses: they may change after the corpus is planned.
+_STAGE_FIELDS = frozenset({"max_bytes"})
+# Stages name files after the uid.
+_SAFE_UID = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]{1,200}")
+
+
+def read_manifest(corpus: Corpus) -> dict[str, Any] | None:
+    """corpus.json: config, planning, code version, number of objects and shards; None if nothing is planned yet."""
+    return corpus.read_json(MANIFEST) if corpus.exists(MANIFEST) else None
+
+
+def planning_content(config: AssetsConfig) -> dict[str, Any]:
+    """The settings that decide which objects are in the corpus, in which split and shard."""
+    return {name: value for name, value in config.content().items() if name not in _STAGE_FIELDS}
+
+
+def ensure_planned(corpus: Corpus, config: Config) -> dict[str, Any]:
+    """Plan the corpus if that has not been done, and return its manifest.
+
+    Raises:
+        ConfigError: the corpus was planned with other settings, the source has nothing, or gives a bad uid.
+    """
+    manifest = read_manifest(corpus)
+    planning = planning_content(config.assets)
+    if manifest is None:
+        return _plan(corpus, config, planning)
+    changed = differences({"assets": manifest["planning"]}, {"assets": planning})
+    if changed:
+        raise ConfigError(f"corpus {corpus.uri} was planned with other settings ({changed}): choose another --corpus")
+    return manifest
+
+
+def keep_config(corpus: Corpus, config: Config, stages: Iterable[str]) -> None:
+    """Make `config` the stored one, the default of later runs, as far as the sections of `stages` go."""
+    manifest = read_manifest(corpus)
+    new = config.model_dump(mode="json")
+    stored = {**manifest["config"], **{name: new[name] for name in stages}}
+    if stored != manifest["config"]:
+        corpus.write_json({**manifest, "config": stored, "config_hash": content_hash(stored)}, MANIFEST)
+
+
+def _plan(corpus: Corpus, config: Config, planning: dict[str, Any]) -> dict[str, Any]:
+    rows = planned_rows(config.assets)
+    with corpus.table_writer(corpus.path("index.parquet"), INDEX) as writer:
+        for start in range(0, len(rows), INDEX_GROUP_ROWS):
+            writer.write(rows[start : start + INDEX_GROUP_ROWS])
+    stored = config.model_dump(mode="json")
+    manifest = {
+        "config": stored,
+        "config_hash": content_hash(stored),
+        "planning": planning,
+        "planning_hash": content_hash(planning),
+        "code_version": code_version(),
+        "objects": len(rows),
+        "shards": rows[-1]["shard"] + 1,
+    }
+    corpus.write_json(manifest, MANIFEST)
+    return manifest
+
+
+def planned_rows(config: AssetsConfig) -> list[Row]:
+    """The rows of the index: the source's rows, drawn, split, sorted by uid and cut into shards.
+
+    Raises:
+        ConfigError: the source has nothing, or gives a uid twice or one that cannot name a file.
+    """
+    from pipeline.assets.sources import make_source  # reads archives: not needed to answer --help
+
+    rows = list(make_source(config).plan())
+    if not rows:
+        raise ConfigError(f"assets: source {config.source!r} finds no asset in assets.path {config.path!r}")
+    _check_uids(rows)
+    if config.limit:
+        rows = sorted(rows, key=lambda row: _digest(row["uid"]))[: config.limit]
+    rows.sort(key=lambda row: row["uid"])
+    return [
+        {**row, "shard": i // config.shard_size, "split": row["split"] or split_of(row["uid"], config)}
+        for i, row in enumerate(rows)
+    ]
+
+
+def split_of(uid: str, config: AssetsConfig) -> str:
+    """The split that the uid's hash falls into; it depends on nothing but the uid and the fractions."""
+    place = int.from_bytes(_digest(f"split:{uid}")[:8], "big") / 2**64
+    if place < config.val_fraction:
+        return "val"
+    return "heldout" if place < config.val_fraction + config.heldout_fraction else "train"
+
+
+def _check_uids(rows: list[Row]) -> None:
+    for row in rows:
+        if not _SAFE_UID.fullmatch(row["uid"]):
+            raise ConfigError(f"assets: {row['origin_uri']}: the uid {row['uid']!r} cannot name a file")
+    uid, count = Counter(row["uid"] for row in rows).most_common(1)[0]
+    if count > 1:
+        origins = [row["origin_uri"] for row in rows if row["uid"] == uid]
+        raise ConfigError(f"assets: two assets have the uid {uid!r}: {origins[0]} and {origins[1]}")
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,175 @@
+"""The command line: python -m pipeline.run --stage all --config workflows/demo.yaml --corpus URI."""
+
+import logging
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from rich.console import Console
+
+from pipeline.agenda import Agenda, due_corpus_stages, make_agenda
+from pipeline.command_line import PROGRAM, Options, Request, parse, parse_shards
+from pipeline.corpus import Corpus
+from pipeline.corpus_runner import corpus_work, run_corpus_stage
+from pipeline.errors import ConfigError
+from pipeline.executors.threads import available_cpus
+from pipeline.job import Job
+from pipeline.ledger import Redo
+from pipeline.planning import ensure_planned, keep_config, planned_rows, read_manifest
+from pipeline.progress import StageProgress
+from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
+from pipeline.status import duration, plan_table, status_table, unplanned_table
+from pipeline.summary import failure_table, summary_tables, write_summary
+from pipeline.verify import verify
+from pipeline.version import code_version
+
+EXIT_WRONG, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0, 1 (--verify found something), 2 (wrong usage), 130 (Ctrl-C)."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # let workers close their stages
+    try:
+        return _dispatch(parse(arguments), Console())
+    except ConfigError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        print(f"Stopped. To go on where it stopped: {PROGRAM} {shlex.join(arguments)}", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _dispatch(request: Request, console: Console) -> int:
+    options = request.options
+    corpus = Corpus(options.corpus)
+    if options.status or options.verify:
+        return _show(request, corpus, console)
+    return _plan(request, corpus, console) if options.plan else _run(request, corpus, console)
+
+
+def _show(request: Request, corpus: Corpus, console: Console) -> int:
+    """--status and --verify."""
+    options, manifest = request.options, read_manifest(corpus)
+    if manifest is None:
+        raise ConfigError(f"there is no corpus at {corpus.uri}: --stage all or --stage assets makes one")
+    shards = parse_shards(options.shards, manifest["shards"])
+    if options.status:
+        console.print(status_table(corpus, request.config, shards, _worker_count(options)))
+        return 0
+    verdict = verify(corpus, request.config, shards)
+    if verdict.problems:
+        console.print(verdict.table())
+        return EXIT_WRONG
+    console.print(f"OK: {verdict.describe()}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _plan(request: Request, corpus: Corpus, console: Console) -> int:
+    """--plan: nothing is written."""
+    options, manifest = request.options, read_manifest(corpus)
+    shard_stages, corpus_stages = _chosen_stages(options)
+    if manifest is None:
+        rows = planned_rows(request.config.assets)
+        console.print(unplanned_table(corpus, rows, [*shard_stages, *corpus_stages]))
+        return 0
+    job = _job(request, corpus)
+    agenda = make_agenda(job, shard_stages, parse_shards(options.shards, manifest["shards"]))
+    due = due_corpus_stages(job, corpus_stages, agenda)
+    console.print(plan_table(job, agenda, due, _worker_count(options)))
+    return 0
+
+
+def _run(request: Request, corpus: Corpus, console: Console) -> int:
+    options = request.options
+    shard_stages, corpus_stages = _chosen_stages(options)
+    manifest = ensure_planned(corpus, request.config)
+    corpus.remove_leftovers()
+    job = _job(request, corpus)
+    shards = parse_shards(options.shards, manifest["shards"])
+    agenda = make_agenda(job, shard_stages, shards)
+    _report_waiting(job, agenda, len(shards), console)
+    keep_config(corpus, request.config, [*shard_stages, *corpus_stages])
+    if agenda.chains:
+        executor = import_module(f"pipeline.executors.{options.executor}")
+        with StageProgress(agenda.totals, console) as progress:
+            executor.run(job, agenda.chains, options.workers, progress.report)
+    ran = [stage for stage in corpus_stages if _run_corpus_stage(job, stage, options, console)]
+    if not agenda.chains and not ran:
+        failed = sum(agenda.failed.values())
+        hint = f" ({failed} failures; --retry-failed tries them again)" if failed else ""
+        console.print(f"Nothing to do: --stage {options.stage} is finished in {corpus.uri}{hint}", soft_wrap=True)
+        return 0
+    _print_end(request, corpus, shards, shard_stages, console)
+    return 0
+
+
+def _run_corpus_stage(job: Job, stage: str, options: Options, console: Console) -> bool:
+    """Run a corpus stage if it is due; says whether it ran."""
+    entry = CORPUS_STAGES[stage]
+    forced = options.force and options.stage == stage
+    if not forced and not corpus_work(entry, job.config, job.corpus).due:
+        return False
+    with console.status(f"{stage} …"):
+        done = run_corpus_stage(entry, job.config, job.corpus, job.code_version)
+    console.print(f"{stage}: done in {duration(done['seconds'])}", highlight=False)
+    return True
+
+
+def _report_waiting(job: Job, agenda: Agenda, shards: int, console: Console) -> None:
+    """Say what cannot run yet; an error if that is all."""
+    for stage, count in agenda.waiting.items():
+        if not count:
+            continue
+        tables = " and ".join(job.stages[stage].reads)
+        if count == shards:
+            raise ConfigError(f"stage {stage} reads {tables}, which this corpus does not have yet: run --stage all")
+        console.print(f"{stage}: {count} of {shards} shards wait for {tables}", highlight=False)
+
+
+def _print_end(
+    request: Request, corpus: Corpus, shards: Sequence[int], shard_stages: Sequence[str], console: Console
+) -> None:
+    failures = failure_table(corpus, shards, shard_stages)
+    if failures is not None:
+        console.print(failures)
+    if request.options.stage != "all":
+        return
+    for table in summary_tables(write_summary(corpus, request.config)):
+        console.print(table)
+    if corpus.exists("report", "index.html"):
+        console.print(f"Report: {corpus.path('report', 'index.html')}", soft_wrap=True, highlight=False)
+
+
+def _chosen_stages(options: Options) -> tuple[list[str], list[str]]:
+    """The shard stages and the corpus stages to run; the latter need all shards."""
+    if options.stage == "all":
+        return list(SHARD_STAGES), [] if options.shards else list(CORPUS_STAGES)
+    if options.stage in SHARD_STAGES:
+        return [options.stage], []
+    if options.shards:
+        raise ConfigError(f"--shards: stage {options.stage} works on the whole corpus")
+    return [], [options.stage]
+
+
+def _job(request: Request, corpus: Corpus) -> Job:
+    options = request.options
+    forced = Redo.OUTDATED if options.stage == "all" else Redo.EVERYTHING
+    return Job(
+        corpus,
+        request.config,
+        redo=forced if options.force else Redo.NOTHING,
+        retry_failed=options.retry_failed,
+        code_version=code_version(),
+    )
+
+
+def _worker_count(options: Options) -> int:
+    return options.workers or (available_cpus() if options.executor == "ray" else 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

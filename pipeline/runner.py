@@ -1,0 +1,118 @@
+"""One stage over one shard: what comes in is processed object by object, and ends as a row or as an error."""
+
+import logging
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+
+import pyarrow as pa
+
+from pipeline.errors import ConfigError, ContractError
+from pipeline.job import Job, ShardReport
+from pipeline.ledger import Ledger, ShardWork
+from pipeline.rows import Row, table_from_rows
+from pipeline.schema import TABLES
+from pipeline.shard_reader import ShardReader
+from pipeline.shard_writer import Result, write_shard
+from pipeline.stage import Failure, Stage
+from pipeline.stage_objects import StageObjects
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 2  # at an object whose failure may pass, in one run
+LOG_TAIL = 4000  # characters of a traceback that the errors table keeps
+
+
+def run_shard(job: Job, stage_name: str, shard: int, objects: StageObjects) -> ShardReport:
+    """Run one stage over one shard, as far as that is needed, and write its table and its errors.
+
+    Raises:
+        ConfigError: the shard was made by another config, a table that the stage reads is not there, or the stage
+            itself refuses the config.
+        MemoryError: this machine cannot hold the stage's work.
+    """
+    work = _work(job, stage_name, shard)
+    if not work.due:
+        return ShardReport(stage_name, shard, len(work.kept), len(work.kept_errors), 0, 0.0)
+    if not work.todo:
+        return write_shard(job, stage_name, shard, work, results=lambda uids: ())
+    stage = objects.get(stage_name)
+    with ShardReader(job.corpus, shard, stage.reads) as reader:
+        processor = Processor(stage, reader)
+        setup_seconds = objects.setup_seconds(stage_name)
+        return write_shard(job, stage_name, shard, work, processor.results, stage.batch_size, setup_seconds)
+
+
+def fail_shard(job: Job, stage_name: str, shard: int, error: Exception) -> ShardReport:
+    """Note `error` for every object that the stage still had to do in a shard; finished objects stay."""
+
+    def results(uids: Sequence[str]) -> Iterator[Result]:
+        for uid in uids:
+            yield Result(uid, Failure.from_exception(uid, error))
+
+    return write_shard(job, stage_name, shard, _work(job, stage_name, shard), results)
+
+
+def _work(job: Job, stage_name: str, shard: int) -> ShardWork:
+    work = Ledger(job.corpus, job.config, job.stages).work(stage_name, shard, job.redo, job.retry_failed)
+    if work is None:
+        tables = ", ".join(job.stages[stage_name].reads)
+        raise ConfigError(f"stage {stage_name}, shard {shard}: a table that it reads ({tables}) is not there yet")
+    return work
+
+
+class Processor:
+    """Calls a stage for some objects and makes sure that each of them ends as a row or as a failure."""
+
+    def __init__(self, stage: Stage, reader: ShardReader):
+        self._stage = stage
+        self._reader = reader
+        self._schema = TABLES[stage.writes]
+
+    def results(self, uids: Sequence[str]) -> Iterator[Result]:
+        """One result for each of `uids`, in this order; failures that may pass are tried again."""
+        outcomes = self._halving(uids)
+        for uid in uids:
+            outcome, tries = outcomes[uid], 1
+            while isinstance(outcome, Failure) and outcome.retryable and tries < ATTEMPTS:
+                logger.warning("%s: %s: %s; trying once more", self._stage.name, uid, outcome.message)
+                outcome, tries = self._halving([uid])[uid], tries + 1
+            yield Result(uid, outcome, tries)
+
+    def _halving(self, uids: Sequence[str]) -> dict[str, pa.Table | Failure]:
+        """Outcomes of a batch; a batch that raises is halved until the object at fault is alone."""
+        try:
+            return self._checked(uids, self._stage.process(self._reader.rows(uids)))
+        except (ConfigError, MemoryError):
+            raise
+        except Exception as error:
+            if len(uids) == 1:
+                return {uids[0]: Failure.from_exception(uids[0], error, log_tail=traceback.format_exc()[-LOG_TAIL:])}
+        middle = len(uids) // 2
+        return self._halving(uids[:middle]) | self._halving(uids[middle:])
+
+    def _checked(self, uids: Sequence[str], given: Iterable[Row | Failure]) -> dict[str, pa.Table | Failure]:
+        """One outcome for every object of the batch, whatever the stage gave.
+
+        Raises:
+            ContractError: the stage gave a row for an object that is not in the batch.
+        """
+        by_uid: dict[str, list[Row | Failure]] = {uid: [] for uid in uids}
+        for item in given:
+            uid = item.uid if isinstance(item, Failure) else item.get("uid")
+            if uid not in by_uid:
+                raise ContractError(f"stage {self._stage.name} gave a row for {uid!r}, which it was not asked for")
+            by_uid[uid].append(item)
+        return {uid: self._outcome(uid, items) for uid, items in by_uid.items()}
+
+    def _outcome(self, uid: str, items: list[Row | Failure]) -> pa.Table | Failure:
+        if len(items) != 1:
+            error = ContractError(f"stage {self._stage.name} gave {len(items)} rows for object {uid}, not one")
+            return Failure.from_exception(uid, error)
+        if isinstance(items[0], Failure):
+            return items[0]
+        try:
+            return table_from_rows(items, self._schema)
+        except (KeyError, ValueError, TypeError, OverflowError, pa.ArrowException) as error:
+            reason = error.args[0] if isinstance(error, KeyError) else error
+            wrong = ContractError(f"stage {self._stage.name} gave a bad row for object {uid}: {reason}")
+            return Failure.from_exception(uid, wrong)

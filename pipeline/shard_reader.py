@@ -1,0 +1,91 @@
+"""Reading the rows of a shard a few at a time: never more than one row group of each table is in memory."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.corpus import Corpus
+from pipeline.rows import Row, rows_from_table
+
+
+class TableReader:
+    """Rows of one Parquet file by uid. Rows that are asked for in the file's order cost one read of each row group."""
+
+    def __init__(self, corpus: Corpus, path: str, columns: Sequence[str] | None = None):
+        self._file = corpus.filesystem.open(path, "rb")
+        self._parquet = pq.ParquetFile(self._file)
+        self._columns = None if columns is None else list(dict.fromkeys(["uid", *columns]))
+        self._places: dict[str, tuple[int, int]] = {}  # uid -> row group, row
+        self._group = -1
+        self._table: pa.Table | None = None
+        for group in range(self._parquet.num_row_groups):
+            uids = self._parquet.read_row_group(group, ["uid"]).column(0).to_pylist()
+            for i, uid in enumerate(uids):
+                if uid in self._places:
+                    raise ValueError(f"{path}: two rows for object {uid}")
+                self._places[uid] = (group, i)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the file."""
+        return self._parquet.schema_arrow
+
+    @property
+    def uids(self) -> list[str]:
+        """The file's objects, in its order."""
+        return list(self._places)
+
+    def table(self, uid: str) -> pa.Table:
+        """One object's row.
+
+        Raises:
+            KeyError: the file has no such object.
+        """
+        group, row = self._places[uid]
+        if group != self._group:
+            self._table = self._parquet.read_row_group(group, self._columns)
+            self._group = group
+        return self._table.slice(row, 1)
+
+    def close(self) -> None:
+        self._parquet.close()
+        self._file.close()
+
+
+class ShardReader:
+    """The rows that a stage reads in one shard: its tables, joined by uid. A context manager."""
+
+    def __init__(self, corpus: Corpus, shard: int, reads: Mapping[str, Sequence[str]]):
+        """
+        Args:
+            reads: the columns, by table.
+        """
+        self._stack = ExitStack()
+        self._tables: list[TableReader] = []
+        self._index: dict[str, Row] = {}
+        for table, columns in reads.items():
+            if table == "index":
+                rows = corpus.read_index(list(dict.fromkeys(["uid", *columns])), shard)
+                self._index = {row["uid"]: row for row in rows}
+            else:
+                reader = TableReader(corpus, corpus.shard_path(table, shard), columns)
+                self._stack.callback(reader.close)
+                self._tables.append(reader)
+
+    def rows(self, uids: Sequence[str]) -> list[Row]:
+        """The joined rows of `uids`; the arrays are the caller's to change."""
+        rows = []
+        for uid in uids:
+            row = dict(self._index.get(uid, {}))
+            for table in self._tables:
+                row |= rows_from_table(table.table(uid))[0]
+            rows.append(row)
+        return rows
+
+    def __enter__(self) -> "ShardReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()

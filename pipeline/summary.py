@@ -1,0 +1,124 @@
+"""The end of a run: CORPUS/summary.json, and the same as a table."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow.parquet as pq
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.config import Config
+from pipeline.corpus import Corpus
+from pipeline.corpus_runner import read_done
+from pipeline.ledger import Ledger
+from pipeline.planning import read_manifest
+from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
+
+FAILURES_SHOWN = 10
+REASON_CHARACTERS = 300
+
+
+def write_summary(corpus: Corpus, config: Config) -> dict[str, Any]:
+    """Gather the figures of a corpus, write them to summary.json and return them.
+
+    Keys: objects, triplets, errors, psnr_median (dB), bytes_per_object (of the packed triplets), stages (by name: done,
+    failed, seconds), evaluation (the figures of the evaluate stage: retrieval and zero-shot, with chance beside).
+    """
+    manifest = read_manifest(corpus)
+    stages = _shard_stages(corpus, config, manifest["shards"]) | _corpus_stages(corpus)
+    triplets, size = _triplets(corpus)
+    evaluated = read_done(corpus, "evaluate")
+    summary = {
+        "objects": manifest["objects"],
+        "triplets": triplets,
+        "errors": sum(stage["failed"] for stage in stages.values()),
+        "psnr_median": _median_psnr(corpus),
+        "bytes_per_object": round(size / triplets) if triplets else None,
+        "stages": stages,
+        "evaluation": evaluated["figures"] if evaluated else {},
+    }
+    corpus.write_json(summary, "summary.json")
+    return summary
+
+
+def summary_tables(summary: dict[str, Any]) -> list[Table]:
+    """The figures as people read them."""
+    stages = Table(title=f"{summary['objects']} objects, {summary['triplets']} triplets, {summary['errors']} failures")
+    for name in ("stage", "done", "failed", "seconds"):
+        stages.add_column(name, justify="left" if name == "stage" else "right")
+    for name, stage in summary["stages"].items():
+        stages.add_row(name, str(stage["done"]), str(stage["failed"]), f"{stage['seconds']:.1f}")
+
+    figures = Table(show_header=False)
+    figures.add_column("figure")
+    figures.add_column("value", justify="right")
+    if summary["psnr_median"] is not None:
+        figures.add_row("median PSNR of held-out views", f"{summary['psnr_median']:.2f} dB")
+    if summary["bytes_per_object"] is not None:
+        figures.add_row("bytes per object", f"{summary['bytes_per_object']:,}")
+    for key, value in _flat(summary["evaluation"]).items():
+        figures.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
+    return [stages, figures]
+
+
+def failure_table(corpus: Corpus, shards: Sequence[int], stages: Sequence[str]) -> Table | None:
+    """The objects that failed in some stages, and why; None if there are none."""
+    table = Table(title="failures (errors/ has them all)")
+    for name in ("stage", "object", "reason"):
+        table.add_column(name, overflow="fold")
+    for stage in stages:
+        for shard in sorted(set(corpus.shards(f"errors/{stage}")) & set(shards)):
+            for error in corpus.read_errors(stage, shard):
+                if table.row_count == FAILURES_SHOWN:
+                    return table
+                reason = f"{error['error_class']}: {error['message']}"[:REASON_CHARACTERS]
+                table.add_row(stage, Text(error["uid"]), Text(reason))
+    return table if table.row_count else None
+
+
+def _shard_stages(corpus: Corpus, config: Config, shards: int) -> dict[str, dict[str, Any]]:
+    ledger = Ledger(corpus, config, SHARD_STAGES)
+    stages = {}
+    for stage in SHARD_STAGES:
+        records = [record for shard in range(shards) if (record := ledger.record(stage, shard))]
+        stages[stage] = {
+            "done": sum(record["rows"] for record in records),
+            "failed": sum(record["failed"] for record in records),
+            "seconds": round(sum(record["seconds"] + record["setup_seconds"] for record in records), 2),
+        }
+    return stages
+
+
+def _corpus_stages(corpus: Corpus) -> dict[str, dict[str, Any]]:
+    """These stages are done once, for all objects: `done` is 1 or 0."""
+    done = {stage: read_done(corpus, stage) for stage in CORPUS_STAGES}
+    return {
+        stage: {"done": int(note is not None), "failed": 0, "seconds": round(note["seconds"], 2) if note else 0.0}
+        for stage, note in done.items()
+    }
+
+
+def _triplets(corpus: Corpus) -> tuple[int, int]:
+    """Number of triplets, and bytes of their files."""
+    rows = size = 0
+    for path in corpus.filesystem.glob(corpus.path("triplets", "*", "*.parquet")):
+        with corpus.filesystem.open(path, "rb") as file:
+            rows += pq.read_metadata(file).num_rows
+        size += corpus.filesystem.size(path)
+    return rows, size
+
+
+def _median_psnr(corpus: Corpus) -> float | None:
+    values = [
+        row["psnr"] for shard in corpus.shards("gaussians") for row in corpus.read_rows("gaussians", shard, ["psnr"])
+    ]
+    values = [value for value in values if value is not None]
+    return round(statistics.median(values), 3) if values else None
+
+
+def _flat(figures: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in figures.items():
+        flat |= _flat(value, f"{prefix}{key} ") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

@@ -1,0 +1,144 @@
+"""`--verify`: tables open and have their columns, no object is lost, images decode, asset files are what they were."""
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from PIL import Image
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.config import Config
+from pipeline.corpus import Corpus
+from pipeline.ledger import Fingerprints, Ledger
+from pipeline.pack.manifest import check_folder
+from pipeline.registry import SHARD_STAGES
+from pipeline.schema import TABLES
+from pipeline.shard_reader import TableReader
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong with a corpus."""
+
+    where: str
+    what: str
+
+
+@dataclass
+class Verdict:
+    """What was looked at, and what is wrong."""
+
+    tables: int = 0
+    rows: int = 0
+    images: int = 0
+    files: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    def describe(self) -> str:
+        """What was looked at, in words."""
+        return f"{self.tables} tables, {self.rows} rows, {self.images} images, {self.files} asset files"
+
+    def table(self) -> Table:
+        """The problems, as a table."""
+        table = Table(title=f"{len(self.problems)} problems")
+        table.add_column("where", overflow="fold")
+        table.add_column("what", overflow="fold")
+        for problem in self.problems:
+            table.add_row(Text(problem.where), Text(problem.what))
+        return table
+
+
+def verify(corpus: Corpus, config: Config, shards: Sequence[int]) -> Verdict:
+    """Read everything of the chosen shards, and the packed triplets; nothing is changed."""
+    verdict = Verdict()
+    ledger = Ledger(corpus, config, SHARD_STAGES)
+    for shard in shards:
+        for stage in SHARD_STAGES:
+            verdict.problems += _verify_shard(ledger, stage, shard, verdict)
+    if corpus.exists("triplets"):
+        verdict.problems += _verify_triplets(corpus)
+    return verdict
+
+
+def _verify_shard(ledger: Ledger, stage: str, shard: int, verdict: Verdict) -> Iterator[Problem]:
+    """One table of one shard; a shard that is not finished has nothing to verify."""
+    corpus, table = ledger.corpus, SHARD_STAGES[stage].writes
+    path, where = corpus.shard_path(table, shard), f"{table}/{shard:05d}.parquet"
+    if not corpus.filesystem.exists(path):
+        return
+    verdict.tables += 1
+    try:
+        record, errors, inputs = ledger.record(stage, shard), ledger.errors(stage, shard), ledger.inputs(stage, shard)
+        with closing(TableReader(corpus, path)) as reader:
+            if not reader.schema.equals(TABLES[table]):
+                yield Problem(where, "its columns are not those of the schema")
+                return
+            yield from _conserved(where, reader.uids, list(errors), record, inputs)
+            for uid in reader.uids:
+                row = reader.table(uid)  # reads every column
+                verdict.rows += 1
+                if table == "views":
+                    yield from _verify_images(f"{where}, {uid}", row, verdict)
+                elif table == "assets":
+                    yield from _verify_file(corpus, f"{where}, {uid}", row, verdict)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        yield Problem(where, f"cannot be read: {error}")
+
+
+def _conserved(
+    where: str, rows: list[str], errors: list[str], record: dict[str, Any], inputs: Fingerprints | None
+) -> Iterator[Problem]:
+    """Uids in = uids out + uids in the errors table, by the record and by what is there now."""
+    if "inputs" not in record:
+        yield Problem(where, "has no record of how it was made")
+        return
+    if inputs is None:
+        yield Problem(where, "a table that it was made from is gone")
+    elif inputs != record["inputs"]:
+        yield Problem(where, "was made from other rows than are there now: run its stage again")
+    for uid in sorted(set(rows) & set(errors)):
+        yield Problem(f"{where}, {uid}", "has both a row and an error: run its stage again")
+    for uid in sorted(record["inputs"].keys() - set(rows) - set(errors)):
+        yield Problem(f"{where}, {uid}", "is lost: neither a row nor an error")
+    for uid in sorted((set(rows) | set(errors)) - record["inputs"].keys()):
+        yield Problem(f"{where}, {uid}", "came from nowhere")
+
+
+def _verify_images(where: str, row: pa.Table, verdict: Verdict) -> Iterator[Problem]:
+    size = (row["width"][0].as_py(), row["height"][0].as_py())
+    for number, image in enumerate(row["images"][0].as_py()):
+        verdict.images += 1
+        try:
+            with Image.open(io.BytesIO(image["bytes"])) as opened:
+                opened.load()
+                if opened.size != size:
+                    yield Problem(where, f"view {number} is {opened.size} pixels, the row says {size}")
+        except (OSError, ValueError, SyntaxError, TypeError) as error:  # what Pillow raises on broken files
+            yield Problem(where, f"view {number} does not decode: {error}")
+
+
+def _verify_file(corpus: Corpus, where: str, row: pa.Table, verdict: Verdict) -> Iterator[Problem]:
+    file, expected = row["file"][0].as_py(), row["sha256"][0].as_py()
+    verdict.files += 1
+    try:
+        with corpus.filesystem.open(corpus.path(file), "rb") as opened:
+            actual = hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        yield Problem(where, f"{file} cannot be read: {error}")
+        return
+    if actual != expected:
+        yield Problem(where, f"{file} has another checksum than the row")
+
+
+def _verify_triplets(corpus: Corpus) -> Iterator[Problem]:
+    packed = Corpus(f"{corpus.uri.rstrip('/')}/triplets")
+    if not packed.exists("manifest.json"):
+        yield Problem("triplets", "has no manifest.json: run --stage pack")
+        return
+    for problem in check_folder(packed):
+        yield Problem("triplets", problem)
