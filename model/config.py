@@ -27,7 +27,7 @@ class TrainConfig(Section):
     """How CLIP-GS is trained from the packed triplets."""
 
     model: str = "tiny"
-    """Name of a model in model/configs/."""
+    """Name of a model in model/configs/, or the path of a JSON file."""
     tokenizer: Literal["", "points", "attributes", "gs"] = ""
     """Another tokenizer than the model's own, for ablations."""
     run: str = "default"

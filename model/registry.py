@@ -2,6 +2,7 @@
 
 import json
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -52,20 +53,27 @@ class ModelConfig(Section):
 
 
 def model_names() -> list[str]:
-    """Names of all models, smallest files first by name."""
+    """Names of all models that come with the project."""
     return sorted(entry.name.removesuffix(".json") for entry in files("model").joinpath("configs").iterdir())
 
 
 def load_model_config(name: str, **changes: Any) -> ModelConfig:
-    """The model `name`, with some fields changed.
+    """The model `name` (one of `model_names`, or the path of a JSON file of one's own), with some fields changed.
 
     Raises:
         ConfigError: no such model, or a field that a model cannot have.
     """
-    if name not in model_names():
-        raise ConfigError(f"no model {name!r}; there are: {', '.join(model_names())}")
-    values = json.loads(files("model").joinpath("configs", f"{name}.json").read_text(encoding="utf-8"))
-    return parse_model_config({"name": name, **values, **changes})
+    if name.endswith(".json"):
+        file = Path(name)
+    elif name in model_names():
+        file = files("model").joinpath("configs", f"{name}.json")
+    else:
+        raise ConfigError(f"no model {name!r}; there are: {', '.join(model_names())}, or name a .json file")
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read model {name}: {error}") from error
+    return parse_model_config({"name": Path(name).stem, **values, **changes})
 
 
 def parse_model_config(values: dict[str, Any]) -> ModelConfig:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from synthetic_triplets import shape_gaussians, triplet_row, write_split
 
 from pipeline.corpus import Corpus
+from tests.model.synthetic_triplets import shape_gaussians, triplet_row, write_split
 
 
 @pytest.fixture(autouse=True)
