@@ -1,0 +1,46 @@
+# Every target does its own set-up. PYTHON is the interpreter that the virtual environment is made of.
+PYTHON ?= python3.11
+CORPUS ?= corpora/demo
+VENV := .venv
+
+.PHONY: help demo test lint samples venv clean
+
+help:
+	@echo "make demo      16 real objects all the way; the corpus goes to $(CORPUS)"
+	@echo "make test      the whole test suite"
+	@echo "make lint      style and formatting"
+	@echo "make samples   the sample assets, in .cache/samples"
+	@echo "make venv      the virtual environment, in $(VENV)"
+	@echo "make clean     delete the environment, samples and caches; corpora stay"
+
+demo: $(VENV)/installed samples
+	$(VENV)/bin/python -m pipeline.run --stage all --config workflows/demo.yaml --corpus $(CORPUS)
+
+test: $(VENV)/installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/python -m pytest tests
+
+lint: $(VENV)/installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+samples: $(VENV)/installed
+	@workflows/fetch_samples.sh
+
+venv: $(VENV)/installed
+
+# The stamp is written last: an installation that was stopped is taken up again.
+$(VENV)/installed: pyproject.toml workflows/system-packages.txt
+	@any_python=$$(command -v python3 || command -v "$(PYTHON)") \
+		|| { echo "Python is missing: sudo apt-get install python3.11 python3.11-venv"; exit 1; }; \
+	"$$any_python" workflows/check_system.py "$(PYTHON)"
+	@echo "Setting up $(VENV): a few GB of packages, some minutes"
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --upgrade "pip>=24"
+	@$(VENV)/bin/python -m pip install --quiet --editable ".[dev]"
+	@touch $@
+	@echo "$(VENV) is ready"
+
+clean:
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
