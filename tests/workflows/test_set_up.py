@@ -27,12 +27,8 @@ def fake_python(tmp_path):
 
     def make(version: str = "3 11", machine: str = "x86_64", has_venv: bool = True) -> str:
         file = tmp_path / "python"
-        answer = (
-            f"echo {version} {machine}"
-            if has_venv
-            else f"case $2 in *ensurepip*) exit 1;; esac; echo {version} {machine}"
-        )
-        file.write_text(f"#!/bin/sh\n{answer}\n")
+        ensurepip = "" if has_venv else "case $2 in *ensurepip*) exit 1;; esac\n"
+        file.write_text(f"#!/bin/sh\n{ensurepip}echo {version} {machine}\n")
         file.chmod(0o755)
         return str(file)
 
@@ -96,8 +92,9 @@ def test_a_full_disk_is_a_problem_before_the_installation(check_system, monkeypa
 def build_samples_deb(folder: Path, library: str) -> None:
     """A package as Debian's, with one file where the libraries lie."""
     tree = folder / "tree"
+    control = "Package: sweethome3d-furniture\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b>\nDescription: x\n"
     files = {
-        "DEBIAN/control": "Package: sweethome3d-furniture\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b>\nDescription: x\n",
+        "DEBIAN/control": control,
         f"usr/share/sweethome3d/furniture/{library}": "a library",
         "usr/share/doc/sweethome3d-furniture/copyright": "CC0",
     }
