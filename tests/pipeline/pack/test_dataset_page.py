@@ -1,0 +1,78 @@
+"""docs/dataset.md: its snippets run, as they stand, and it describes every column."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline.pack.config import PackConfig
+from pipeline.pack.stage import PackStage
+from pipeline.schema import ERRORS, TABLES
+from tests.pipeline.synthetic_corpus import write_corpus
+
+PAGE = (Path(__file__).parents[3] / "docs" / "dataset.md").read_text(encoding="utf-8")
+
+
+def snippets(language: str, text: str = PAGE) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def run_python(script: str, folder: Path) -> str:
+    """Run a script in `folder` as a reader would, with no cache but one of its own and no network."""
+    environment = {**os.environ, "HF_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder in which corpora/demo/triplets is what the page says."""
+    folder = tmp_path_factory.mktemp("page")
+    PackStage(PackConfig()).run(write_corpus(folder / "corpora/demo"))
+    return folder
+
+
+def test_python_snippets_run_one_after_another(folder):
+    there_and_back = (
+        'assert np.allclose((in_asset_frame @ (upright @ rotation).T - row["center"]) * row["scale"], splat["means"],'
+        " atol=1e-5)"
+    )
+    printed = run_python("\n".join([*snippets("python"), there_and_back]), folder)
+    assert "A round ball, number 0. (32, 32) RGBA" in printed
+    assert "List(Image(" in printed
+
+
+def test_sql_snippets_run(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    by_license, neighbours = [duckdb.sql(snippet).fetchall() for snippet in snippets("sql")]
+    assert {row[0]: row[1] for row in by_license} == {"CC0": 3, "CC-BY 3.0": 3}
+    assert len(neighbours) == 5 and neighbours[0][2] == pytest.approx(1, abs=1e-5)
+
+
+def test_snippets_of_the_card_run(folder):
+    card = (
+        (folder / "corpora/demo/triplets/README.md").read_text().replace("path/to/this/folder", "corpora/demo/triplets")
+    )
+    python = "\n".join(snippets("python", card))
+    assert "A round ball" in run_python(python.replace('row["caption"]', 'print(row["caption"])'), folder)
+    queries = snippets("sql", card.replace("corpora/demo/triplets", str(folder / "corpora/demo/triplets")))
+    assert [row[2] for row in duckdb.sql(queries[0]).fetchall()] == []  # no object is above 35 dB
+
+
+def test_every_column_is_described():
+    described = set(re.findall(r"`(\w+)`", PAGE))
+    columns = {name for schema in (*TABLES.values(), ERRORS) for name in schema.names}
+    assert columns <= described, f"not in docs/dataset.md: {sorted(columns - described)}"
+
+
+def test_every_column_of_the_column_tables_exists():
+    cells = re.findall(r"^\| (`[^|]*`) \|", PAGE[PAGE.index("## Columns") :], re.MULTILINE)
+    named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    assert named <= {name for schema in TABLES.values() for name in schema.names}
