@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 
 import pytest
 import trimesh
@@ -136,6 +137,10 @@ def test_equal_assets_are_stored_once_and_zips_carry_no_time(store):
     assert first["uid"] != second["uid"]
     assert first["file"] == second["file"]
     assert len(list(run.stored(first).parent.iterdir())) == 1
+    with zipfile.ZipFile(run.stored(first)) as archive:
+        for member in archive.infolist():
+            assert member.date_time == (1980, 1, 1, 0, 0, 0)
+            assert member.compress_type == zipfile.ZIP_STORED
 
 
 def test_missing_textures_are_listed_and_no_longer_named(store):
