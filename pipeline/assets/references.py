@@ -9,7 +9,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from pipeline.assets import gltf
 from pipeline.errors import AssetError
@@ -21,8 +21,8 @@ _NUMBERS = {"-mm": 2, "-o": 3, "-s": 3, "-t": 3}
 _NUMBER = re.compile(r"[-+.\d][-+.\deE]*$")
 _LIBRARY = re.compile(r"[ \t]*mtllib[ \t]+(\S.*?)\s*$")
 _LIBRARY_LINE = re.compile(rb"^[ \t]*mtllib[ \t][^\n]*", re.MULTILINE)
-# A path in a binary FBX file: the property's name, type S, length, text
-_FBX_PATH = re.compile(rb"(?:RelativeFilename|Filename|FileName)S(....)", re.DOTALL)
+# A path in a binary FBX file: a node's name after its length, then the node's first property: type S, length, text
+_FBX_PATH = re.compile(rb"(?:\x10RelativeFilename|\x08File[nN]ame)S(....)", re.DOTALL)
 _FBX_EMBEDDED = re.compile(rb"ContentR(?!\0\0\0\0)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -99,7 +99,11 @@ def _fbx_files(path: Path) -> NamedFiles:
     data = path.read_bytes()
     if _FBX_EMBEDDED.search(data):
         return NamedFiles()  # the images travel inside the file
-    return _optional(_text(data[start:end]) for start, end in _fbx_paths(data))
+    names = [_text(data[start:end]) for start, end in _fbx_paths(data)]
+    # Each image is named twice, by its author's absolute path and by a relative one.
+    paths = {name: PureWindowsPath(name) for name in names}  # reads both kinds of slashes
+    relative = {path.name for path in paths.values() if not path.anchor}
+    return _optional(name for name, path in paths.items() if not path.anchor or path.name not in relative)
 
 
 def _optional(names: Iterator[str] | list[str]) -> NamedFiles:

@@ -183,20 +183,24 @@ def test_glb_with_a_missing_image_keeps_its_geometry(store, tmp_path):
 
 
 def fbx(*paths: str, embedded: bool = False) -> bytes:
-    """As much of a binary FBX file as is looked at."""
-    names = [b"\x10RelativeFilenameS" + len(p).to_bytes(4, "little") + p.encode() for p in paths]
+    """As much of a binary FBX file as is looked at; each image is named twice, as exporters do."""
+    names = [
+        name + b"S" + len(path).to_bytes(4, "little") + path.encode()
+        for relative in paths
+        for name, path in ((b"\x08Filename", f"/home/me/{relative}"), (b"\x10RelativeFilename", relative))
+    ]
     content = b"\x07ContentR\x05\0\0\0image" if embedded else b""
     return b"Kaydara FBX Binary  \0\x1a\0" + b"".join(names) + content
 
 
 def test_fbx_travels_with_the_textures_beside_it(store):
-    run = store({"a.fbx": fbx("red.png", "/home/me/x.png"), "red.png": png()})
+    run = store({"a.fbx": fbx("red.png", "C:\\me\\x.png"), "red.png": png()})
     row = run.only_row()
     members = run.stored_members(row)
     assert list(members) == ["asset.fbx", "red.png"]
-    assert row["missing_textures"] == ["/home/me/x.png"]
-    assert b"/home/me" not in members["asset.fbx"]
-    assert len(members["asset.fbx"]) == len(fbx("red.png", "/home/me/x.png"))
+    assert row["missing_textures"] == ["/home/me/C:\\me\\x.png", "C:\\me\\x.png"]
+    assert b"x.png" not in members["asset.fbx"]
+    assert len(members["asset.fbx"]) == len(fbx("red.png", "C:\\me\\x.png"))
 
 
 def test_fbx_with_embedded_images_misses_nothing(store):
