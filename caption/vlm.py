@@ -46,7 +46,7 @@ class TransformersModel:
         self.is_chat = bool(getattr(self._processor, "chat_template", None))
         if self.is_chat:
             self._processor.tokenizer.padding_side = "left"  # answers of a batch begin at one position
-        self.source = f"vlm:{config.model}@{self._revision(config)}"
+        self.source = f"vlm:{self._name_and_revision(config)}"
         logger.info("captioner %s on %s, %s", self.source, self._device, "chat" if self.is_chat else "plain prompt")
 
     def answer(self, questions: list[Question]) -> list[str]:
@@ -74,11 +74,11 @@ class TransformersModel:
         conversation = [{"role": "user", "content": content}]
         return self._processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
 
-    def _revision(self, config: CaptionConfig) -> str:
-        """The hub's commit where there is one; for a folder a hash of its weights."""
+    def _name_and_revision(self, config: CaptionConfig) -> str:
+        """The hub's name and commit; of a folder its name, without the machine's path, and a hash of its weights."""
         if Path(config.model).is_dir():
-            return weights_hash(self._model)
-        return getattr(self._model.config, "_commit_hash", None) or config.revision
+            return f"{Path(config.model).resolve().name}@{weights_hash(self._model)}"
+        return f"{config.model}@{getattr(self._model.config, '_commit_hash', None) or config.revision}"
 
 
 def _without_prompt(answer: str, prompt: str) -> str:
