@@ -37,6 +37,18 @@ class TableReader:
         """The file's objects, in its order."""
         return list(self._places)
 
+    def __contains__(self, uid: str) -> bool:
+        return uid in self._places
+
+    def stored_bytes(self, uid: str) -> int:
+        """About how many bytes a row takes in the file: its share of its row group."""
+        group = self._parquet.metadata.row_group(self._places[uid][0])
+        return sum(group.column(i).total_compressed_size for i in range(group.num_columns)) // group.num_rows
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Some (small) columns of every row."""
+        return self._parquet.read(columns=list(names))
+
     def table(self, uid: str) -> pa.Table:
         """One object's row.
 

@@ -2,13 +2,14 @@
 
 import shutil
 import statistics
-import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
+from pipeline.leftovers import owned_name, remove_dead
 from pipeline.pack.attribution import write_attribution
 from pipeline.pack.card import render_card
 from pipeline.pack.config import PackConfig
@@ -19,6 +20,7 @@ from pipeline.pack.survey import SPLITS, Survey, survey_corpus
 from pipeline.stage import CorpusStage
 
 FOLDER = "triplets"
+UNFINISHED = f"{FOLDER}.tmp-"
 
 
 class PackStage(CorpusStage):
@@ -43,7 +45,7 @@ class PackStage(CorpusStage):
             raise ConfigError(f"pack: none of {survey.objects} objects can be packed ({reasons or 'empty corpus'})")
         files = plan_files(survey.packed, self.config.file_bytes)
         remove_leftovers(corpus)
-        folder = f"{FOLDER}.tmp-{uuid.uuid4().hex}"
+        folder = UNFINISHED + owned_name()
         try:
             with ThreadPoolExecutor(self.config.threads) as pool:
                 paths = [corpus.path(folder, item.split, item.name) for item in files]
@@ -82,8 +84,8 @@ def figures(survey: Survey, manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def remove_leftovers(corpus: Corpus) -> None:
     """Undo what a killed pack left: its unfinished folder, and an old folder that it had moved aside."""
-    for path in corpus.filesystem.glob(corpus.path(f"{FOLDER}.tmp-*")):
-        corpus.filesystem.rm(path, recursive=True)
+    if corpus.is_local:
+        remove_dead(Path(corpus.path()), prefix=UNFINISHED)
     if corpus.exists(f"{FOLDER}.old"):
         if corpus.exists(FOLDER, "manifest.json"):
             corpus.filesystem.rm(corpus.path(f"{FOLDER}.old"), recursive=True)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
 from pipeline.pack.gates import GATE_COLUMNS, Gate
 from pipeline.schema import TRIPLET_TABLES
-from pipeline.shard_table import ShardTable
+from pipeline.shard_reader import TableReader
 
 SPLITS = ("train", "val", "heldout")
 
@@ -79,7 +79,9 @@ def _survey_shard(corpus: Corpus, shard: int, gates: Mapping[str, Gate], survey:
     """Adds one shard to the survey; returns the number of its assets."""
     present = [name for name in TRIPLET_TABLES if corpus.exists(name, f"{shard:05d}.parquet")]
     with ExitStack() as stack:
-        tables = {name: stack.enter_context(ShardTable(corpus, name, shard)) for name in present}
+        tables = {
+            name: stack.enter_context(closing(TableReader(corpus, corpus.shard_path(name, shard)))) for name in present
+        }
         small = {name: _small_rows(table, name) for name, table in tables.items()}
         for uid in tables["assets"].uids:
             missing = next((name for name in TRIPLET_TABLES if uid not in small.get(name, ())), None)
@@ -99,7 +101,7 @@ def _survey_shard(corpus: Corpus, shard: int, gates: Mapping[str, Gate], survey:
         return len(tables["assets"].uids)
 
 
-def _small_rows(table: ShardTable, name: str) -> dict[str, dict[str, Any]]:
+def _small_rows(table: TableReader, name: str) -> dict[str, dict[str, Any]]:
     """The columns that gates and card look at, by uid."""
     extra = ("uid", "split") if name == "assets" else ("uid",)
     wanted = {*extra, *GATE_COLUMNS[name], *COUNTED.get(name, ()), *MEASURED.get(name, ())}

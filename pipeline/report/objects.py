@@ -1,14 +1,14 @@
 """Which objects the report draws, and their rows."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
 from pipeline.corpus import Corpus
 from pipeline.rows import Row, rows_from_table
-from pipeline.shard_table import ShardTable
+from pipeline.shard_reader import TableReader
 
 # Tables that the page draws from. Captions and embeddings may be missing for an object.
 DRAWN_TABLES = ("assets", "captions", "views", "gaussians")
@@ -57,7 +57,7 @@ def read_objects(corpus: Corpus, objects: Iterable[Measured]) -> Iterator[tuple[
     for shard, items in sorted(by_shard.items()):
         with ExitStack() as stack:
             tables = [
-                stack.enter_context(ShardTable(corpus, table, shard))
+                stack.enter_context(closing(TableReader(corpus, corpus.shard_path(table, shard))))
                 for table in DRAWN_TABLES
                 if corpus.exists(table, f"{shard:05d}.parquet")
             ]
@@ -65,5 +65,5 @@ def read_objects(corpus: Corpus, objects: Iterable[Measured]) -> Iterator[tuple[
                 row = {}
                 for table in tables:
                     if item.uid in table:
-                        row |= rows_from_table(table.row(item.uid))[0]
+                        row |= rows_from_table(table.table(item.uid))[0]
                 yield item, row

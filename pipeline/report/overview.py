@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pipeline.corpus import Corpus
+from pipeline.corpus_runner import read_done
 from pipeline.rows import Row
 
 # The stages that work object by object, with the table that each writes.
@@ -28,7 +29,7 @@ class StageCount:
     done: int
     failed: int
     pending: int  # neither done nor failed here or before
-    seconds: float | None  # None: the runner noted none
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,9 @@ def count_stages(corpus: Corpus, objects: int, failures: Counter) -> list[StageC
             with corpus.filesystem.open(corpus.shard_path(table, shard), "rb") as file:
                 done += pq.read_metadata(file).num_rows
         records = [corpus.shard_record(table, shard) or {} for shard in shards]
-        seconds = [record["seconds"] for record in records if "seconds" in record]
+        seconds = [record["seconds"] + record["setup_seconds"] for record in records if "seconds" in record]
         failed = failures[name]
-        stages.append(
-            StageCount(name, done, failed, max(entering - done - failed, 0), sum(seconds) if seconds else None)
-        )
+        stages.append(StageCount(name, done, failed, max(entering - done - failed, 0), sum(seconds)))
         if name in ("assets", "render"):  # what these do not bring cannot come out further on
             entering = done
     return stages
@@ -79,6 +78,13 @@ def read_failures(corpus: Corpus) -> Failures:
     return Failures(groups, listed, counts.total())
 
 
-def stage_figures(corpus: Corpus, stage: str) -> dict[str, Any]:
-    """What a corpus stage said of its work (done/STAGE.json); empty if it has not run."""
-    return corpus.read_json("done", f"{stage}.json") if corpus.exists("done", f"{stage}.json") else {}
+def corpus_stages(corpus: Corpus) -> dict[str, float]:
+    """Seconds that each finished corpus stage took; this report is not among them."""
+    notes = {name: read_done(corpus, name) for name in ("pack", "train", "evaluate")}
+    return {name: note["seconds"] for name, note in notes.items() if note}
+
+
+def pack_figures(corpus: Corpus) -> dict[str, Any]:
+    """What the pack stage said of its work; empty if it has not run."""
+    note = read_done(corpus, "pack")
+    return note["figures"] if note else {}

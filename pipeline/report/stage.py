@@ -11,9 +11,9 @@ from pipeline.report.charts import Histogram, histogram
 from pipeline.report.config import ReportConfig
 from pipeline.report.gallery import draw_card
 from pipeline.report.objects import Measured, measured_objects, read_objects, spread
-from pipeline.report.overview import count_objects, count_stages, read_failures, stage_figures
+from pipeline.report.overview import corpus_stages, count_objects, count_stages, pack_figures, read_failures
 from pipeline.report.page import render_page
-from pipeline.report.training import flat_figures, read_runs
+from pipeline.report.training import read_runs
 from pipeline.stage import CorpusStage
 
 
@@ -39,11 +39,12 @@ class ReportStage(CorpusStage):
         failed = Counter()
         for stage, _, count in failures.groups:
             failed[stage] += count
-        pack = stage_figures(corpus, "pack")
+        pack = pack_figures(corpus)
         page = render_page(
             title=self.config.title or corpus.root.rstrip("/").rsplit("/", 1)[-1],
             objects=objects,
             stages=count_stages(corpus, objects, failed),
+            corpus_stages=corpus_stages(corpus),
             failures=failures,
             pack=pack,
             left_out=left_out(pack),
@@ -52,7 +53,6 @@ class ReportStage(CorpusStage):
             cards=cards,
             fitted=len(ranked),
             runs=read_runs(corpus),
-            evaluation=flat_figures(stage_figures(corpus, "evaluate")),
             encoders=encoders(corpus),
         )
         corpus.write_text(page, "report", "index.html")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +13,12 @@ from pipeline.report.charts import LineChart, line_chart
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value beside what chance gives."""
+    """One measured share beside what chance gives."""
 
-    place: str  # split and task, as in the file
-    metric: str
+    label: str
     value: float
-    chance: float | None
+    chance: float
+    interval: tuple[float, float] | None  # 95%
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def read_runs(corpus: Corpus) -> list[Run]:
     for name in names:
         metrics = _read_metrics(corpus, name) if corpus.exists("runs", name, "metrics.jsonl") else []
         evaluated = corpus.exists("runs", name, "evaluation.json")
-        figures = flat_figures(corpus.read_json("runs", name, "evaluation.json")) if evaluated else []
+        figures = evaluated_figures(corpus.read_json("runs", name, "evaluation.json")["figures"]) if evaluated else []
         if metrics or figures:
             steps = max((int(line["step"]) for line in metrics), default=0)
             runs.append(Run(name, training_charts(metrics), steps, figures))
@@ -59,15 +60,24 @@ def training_charts(metrics: list[Mapping[str, Any]]) -> list[LineChart]:
     return charts + [line_chart(key, {key: pairs}) for key, pairs in others.items()]
 
 
-def flat_figures(value: Mapping[str, Any], place: tuple[str, ...] = ()) -> list[Figure]:
-    """The numbers of a nested evaluation; `KEY_chance` is shown beside `KEY`, not as a figure of its own."""
-    figures = []
-    for key, inner in value.items():
-        if isinstance(inner, Mapping):
-            figures += flat_figures(inner, (*place, key))
-        elif isinstance(inner, int | float) and not isinstance(inner, bool) and not key.endswith("_chance"):
-            figures.append(Figure(" · ".join(place), key, inner, value.get(f"{key}_chance")))
-    return figures
+def evaluated_figures(figures: Mapping[str, float]) -> list[Figure]:
+    """The figures of an evaluation that have a chance (`KEY_chance`) beside them."""
+    return [
+        Figure(
+            label=_label(key),
+            value=value,
+            chance=figures[f"{key}_chance"],
+            interval=(figures[f"{key}_low"], figures[f"{key}_high"]) if f"{key}_low" in figures else None,
+        )
+        for key, value in figures.items()
+        if f"{key}_chance" in figures
+    ]
+
+
+def _label(key: str) -> str:
+    """`retrieval_val_text_to_3d_r1` as people write it: `retrieval val text to 3d R@1`."""
+    words = re.sub(r"_r(\d+)$", r" R@\1", key)
+    return re.sub(r"_top(\d+)$", r" top-\1", words).replace("_", " ")
 
 
 def _read_metrics(corpus: Corpus, run: str) -> list[dict[str, Any]]:

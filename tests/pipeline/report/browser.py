@@ -16,7 +16,15 @@ from typing import Any
 import aiohttp
 
 TIMEOUT_S = 30
-FLAGS = ("--headless=new", "--no-sandbox", "--hide-scrollbars", "--no-first-run", "--disable-background-networking")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--hide-scrollbars",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def find_chromium() -> str | None:
@@ -28,7 +36,14 @@ def find_chromium() -> str | None:
 @contextmanager
 def open_browser(profile: Path, *flags: str) -> Iterator["Browser"]:
     """A browser with one empty tab; `profile` is an empty folder."""
-    command = [find_chromium(), *FLAGS, *flags, f"--user-data-dir={profile}", "--remote-debugging-port=0"]
+    command = [
+        find_chromium(),
+        *FLAGS,
+        *flags,
+        f"--user-data-dir={profile}",
+        "--remote-debugging-port=0",
+        "about:blank",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     loop = asyncio.new_event_loop()
     try:

@@ -61,13 +61,14 @@ def reported(tmp_path_factory) -> Corpus:
         1,
         [{**error, "uid": "<b>bad</b>", "stage": "render", "error_class": "AssetError", "message": "no <mesh> in it"}],
     )
-    corpus.write_json({"triplets": 6, "bytes_per_object": 12345, "left_out_psnr": 1}, "done", "pack.json")
+    pack = {"triplets": 6, "bytes_per_object": 12345, "left_out_psnr": 1}
+    corpus.write_json({"stage": "pack", "figures": pack, "seconds": 12.0}, "done", "pack.json")
     metrics = [{"step": i, "loss": 5 / i, "loss_text": 3 / i, "lr": 1e-3} for i in range(1, 21)]
     lines = "".join(json.dumps(line) + "\n" for line in metrics)
     corpus.write_text(lines + '{"step": 21, "lo', "runs", "default", "metrics.jsonl")
-    corpus.write_json(
-        {"heldout": {"text_to_3d_r1": 0.25, "text_to_3d_r1_chance": 0.125}}, "runs/default/evaluation.json"
-    )
+    key = "retrieval_heldout_text_to_3d_r1"
+    evaluated = {key: 0.25, f"{key}_chance": 0.125, f"{key}_low": 0.1, f"{key}_high": 0.4}
+    corpus.write_json({"run": "default", "figures": evaluated}, "runs", "default", "evaluation.json")
     figures = ReportStage(ReportConfig()).run(corpus)
     assert figures["drawn"] == 7 and figures["not_drawn"] == 0
     return corpus
@@ -116,7 +117,7 @@ def test_training_and_evaluation_with_chance(page):
     assert len(lines) == 3  # loss, loss_text, lr
     assert all(len(re.findall(r"[\d.]+,[\d.]+", line["points"])) == 20 for line in lines)
     text = " ".join(" ".join(page.text).split())
-    assert "heldout text_to_3d_r1 0.25 0.125" in text
+    assert "retrieval heldout text to 3d R@1 25.0% 10.0 to 40.0% 12.5%" in text
 
 
 def test_the_weak_encoder_is_called_weak(page):
