@@ -1,12 +1,9 @@
 """Where everything in a corpus lies, and how it is read and written: atomically, on a local disk or in a bucket."""
 
-import glob
 import json
 import os
 import shutil
-import socket
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
+from pipeline.leftovers import owned_name, remove_dead
 from pipeline.rows import Row, rows_from_table, table_from_rows
 from pipeline.schema import ERRORS
 
@@ -34,6 +32,12 @@ class Corpus:
 
     def __reduce__(self):
         return Corpus, (self.uri,)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Corpus) and self.uri == other.uri
+
+    def __hash__(self) -> int:
+        return hash(self.uri)
 
     # Layout
 
@@ -70,7 +74,7 @@ class Corpus:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             folder = Path(self.path(TEMPORARY))
             folder.mkdir(exist_ok=True)
-            temporary = folder / f"{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex}"
+            temporary = folder / owned_name()
         else:
             handle, name = tempfile.mkstemp()
             os.close(handle)
@@ -86,11 +90,8 @@ class Corpus:
 
     def remove_leftovers(self) -> None:
         """Remove the temporary files of processes of this machine that were killed while writing."""
-        if not self.is_local:
-            return
-        for file in Path(self.path(TEMPORARY)).glob(f"{glob.escape(socket.gethostname())}.*"):
-            if not _is_alive(int(file.name.split(".")[-2])):
-                file.unlink(missing_ok=True)
+        if self.is_local:
+            remove_dead(Path(self.path(TEMPORARY)))
 
     # The index
 
@@ -164,16 +165,6 @@ class Corpus:
     def get_asset(self, relative: str, local: Path) -> None:
         """Copy a stored asset file to a local path."""
         self.filesystem.get_file(self.path(relative), str(local))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class TableWriter:

@@ -7,10 +7,13 @@ import time
 from pathlib import Path
 
 from pipeline.job import Job
+from pipeline.leftovers import owned_name, remove_dead
 from pipeline.registry import missing_package
 from pipeline.stage import Stage, StageContext
 
 logger = logging.getLogger(__name__)
+
+SCRATCH = "clip-gs-scratch-"
 
 
 class StageObjects:
@@ -23,7 +26,10 @@ class StageObjects:
         """
         self.job = job
         self._threads = threads
-        self._scratch = Path(tempfile.mkdtemp(prefix="clip-gs-"))
+        folder = Path(tempfile.gettempdir())
+        remove_dead(folder, SCRATCH)
+        self._scratch = folder / f"{SCRATCH}{owned_name()}"
+        self._scratch.mkdir(mode=0o700)
         self._stages: dict[str, Stage] = {}
         self._unreported_setup: dict[str, float] = {}
 

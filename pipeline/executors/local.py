@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 
-from pipeline.errors import WorkerCrash
+from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.executors.chains import OnReport, run_chains
 from pipeline.executors.threads import available_cpus, thread_environment
 from pipeline.job import Chains, Job, ShardReport
@@ -108,6 +108,8 @@ def _serve(job: Job, threads: int, link: Connection) -> None:
                 return
             try:
                 answer = run_shard(job, stage, shard, objects)
+            except ConfigError as error:  # its message says all
+                answer = error
             except Exception as error:
                 answer = _portable(error)
             link.send(answer)

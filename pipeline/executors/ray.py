@@ -5,10 +5,10 @@ CPUs there are, and no number of them is too small. Ray reuses a task's process,
 objects. A task with a GPU would end its process to free the GPU's memory, so GPU stages live in actors.
 """
 
-import atexit
 import logging
 import math
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +16,7 @@ from typing import Any
 
 import ray
 from ray import exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.executors.chains import OnReport, run_chains
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 CHAINS_PER_CPU = 2  # under way: enough that no CPU waits for the driver, few enough that shards are finished in order
 OBJECT_STORE_BYTES = 100_000_000  # of a cluster that we start: what travels is descriptions
+CLOSING_ROUNDS = 4
+CLOSING_S = 10.0  # for one round
+
+Place = tuple[str, int]  # node, process
 
 _CRASHES = (
     exceptions.WorkerCrashedError,
@@ -56,10 +61,8 @@ def run(job: Job, chains: Chains, workers: int, on_report: OnReport) -> None:
         if gpu_stages and started_here and not ray.cluster_resources().get("GPU"):
             raise ConfigError(f"stage {gpu_stages[0]} needs a GPU under this config, and this machine has none")
         ray_workers = RayWorkers(job, resources, workers)
-        try:
-            run_chains(job, chains, ray_workers, on_report)
-        finally:
-            ray_workers.close()
+        run_chains(job, chains, ray_workers, on_report)
+        ray_workers.close()
 
 
 class RayWorkers:
@@ -70,6 +73,8 @@ class RayWorkers:
         self._resources = resources
         self._workers = workers
         self._step = ray.remote(_run_step)
+        self._close = ray.remote(_close_objects)
+        self._open: dict[Place, int] = {}  # processes that hold stage objects, and their threads
         self._actors: list[Any] = []
         self._actor_of: dict[ray.ObjectRef, Any] = {}
 
@@ -98,7 +103,7 @@ class RayWorkers:
     def result(self, handle: ray.ObjectRef) -> ShardReport:
         actor = self._actor_of.pop(handle, None)
         try:
-            return ray.get(handle)
+            report, place, threads = ray.get(handle)
         except exceptions.RayTaskError as error:
             if isinstance(error.cause, Exception):
                 raise error.cause from error
@@ -107,13 +112,32 @@ class RayWorkers:
             if actor in self._actors:
                 self._actors.remove(actor)
             raise WorkerCrash(str(error).strip().partition("\n")[0]) from error
+        if actor is None:
+            self._open[place] = threads
+        return report
 
     def close(self) -> None:
-        """Close the actors' stages and give their GPUs back."""
+        """Close the stages of all processes, as far as they can be reached, and give the GPUs back.
+
+        Ray kills the processes of its tasks when a run ends. A task that closes cannot be sent to a process, but it
+        lands in one that is idle: a few rounds find them all.
+        """
         closing = [actor.close.remote() for actor in self._actors]
-        ray.wait(closing, num_returns=len(closing), timeout=30) if closing else None
+        for _ in range(CLOSING_ROUNDS):
+            closing += [self._close_on(*item) for item in self._open.items()]
+            if not closing:
+                break
+            ready, _ = ray.wait(closing, num_returns=len(closing), timeout=CLOSING_S)
+            for place in ray.get(ready):
+                self._open.pop(place, None)
+            closing = []
         for actor in self._actors:
             ray.kill(actor)
+
+    def _close_on(self, place: Place, threads: int) -> ray.ObjectRef:
+        node = NodeAffinitySchedulingStrategy(place[0], soft=True)
+        environment = {"env_vars": thread_environment(threads)}
+        return self._close.options(num_cpus=1, scheduling_strategy=node, runtime_env=environment).remote()
 
     def _least_busy_actor(self) -> Any:
         """An actor of the GPU pool; the pool grows up to what the cluster's GPUs can hold.
@@ -139,26 +163,40 @@ class GpuWorker:
     def __init__(self, job: Job, threads: int):
         self._objects = StageObjects(job, threads)
 
-    def run_step(self, stage: str, shard: int) -> ShardReport:
-        return run_shard(self._objects.job, stage, shard, self._objects)
+    def run_step(self, stage: str, shard: int) -> tuple[ShardReport, Place, int]:
+        return run_shard(self._objects.job, stage, shard, self._objects), _place(), 0
 
-    def close(self) -> None:
+    def close(self) -> Place:
         self._objects.close()
+        return _place()
 
 
 _objects: StageObjects | None = None  # of this worker process
 
 
-def _run_step(job: Job, stage: str, shard: int, threads: int) -> ShardReport:
+def _run_step(job: Job, stage: str, shard: int, threads: int) -> tuple[ShardReport, Place, int]:
     """One step, as a Ray task: the stage objects stay in this process for the next one."""
     global _objects
-    if _objects is None or _objects.job != job:
-        if _objects is None:
-            atexit.register(lambda: _objects.close())
-        else:
-            _objects.close()
+    if _objects is not None and _objects.job != job:
+        _objects.close()
+        _objects = None
+    if _objects is None:
         _objects = StageObjects(job, threads)
-    return run_shard(job, stage, shard, _objects)
+    return run_shard(job, stage, shard, _objects), _place(), threads
+
+
+def _close_objects() -> Place:
+    """Close what this process holds, as a Ray task; it stays a moment, so that the next one goes elsewhere."""
+    global _objects
+    if _objects is not None:
+        _objects.close()
+        _objects = None
+    time.sleep(0.1)
+    return _place()
+
+
+def _place() -> Place:
+    return ray.get_runtime_context().get_node_id(), os.getpid()
 
 
 def _threads(needs: Resources) -> int:

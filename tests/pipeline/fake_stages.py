@@ -12,35 +12,39 @@ from PIL import Image
 
 from pipeline import registry
 from pipeline.assets.sources import SOURCES, AssetSource, Fetched
+from pipeline.corpus import Corpus
 from pipeline.errors import AssetError, ConfigError, WorkerCrash
 from pipeline.rows import Row
 from pipeline.schema import ASSETS, GAUSSIANS, INDEX, VIEWS
 from pipeline.stage import CorpusStage, Failure, Resources, Stage
 
-LOG = "FAKE_STAGES_LOG"  # names a file: one line per event
 SLOW = "FAKE_STAGES_SECONDS"  # seconds per object of the fake render stage
 
 
-def note(event: str) -> None:
+def log_of(corpus: Corpus) -> Path:
+    """The file beside a corpus that gets one line per event."""
+    return Path(corpus.root).with_suffix(".log")
+
+
+def note(corpus: Corpus, event: str) -> None:
     """Append an event to the log; one short write is atomic."""
-    if path := os.environ.get(LOG):
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(event + "\n")
+    with log_of(corpus).open("a", encoding="utf-8") as file:
+        file.write(event + "\n")
 
 
 class FakeStage(Stage):
     """Notes when it is set up, called and closed."""
 
     def setup(self) -> None:
-        note(f"setup {self.name}")
+        note(self.context.corpus, f"setup {self.name}")
 
     def close(self) -> None:
-        note(f"close {self.name}")
+        note(self.context.corpus, f"close {self.name}")
 
     def process(self, batch: list[Row]) -> list[Row | Failure]:
         rows = []
         for row in batch:
-            note(f"{self.name} {row['uid']}")
+            note(self.context.corpus, f"{self.name} {row['uid']}")
             rows.append(self.row(row))
         return rows
 
@@ -63,6 +67,9 @@ class FakeAssets(FakeStage):
         sha256 = hashlib.sha256(content).hexdigest()
         file = self.context.corpus.put_asset(local, sha256, "stl")
         own = {"file": file, "sha256": sha256, "bytes": len(content), "format": "stl", "up_axis": "z"}
+        if row["uid"] == "threads":
+            limits = [os.environ.get("OMP_NUM_THREADS"), os.environ.get("NUMBA_NUM_THREADS"), self.context.threads]
+            own["creator"] = " ".join(map(str, limits))
         return dict.fromkeys(ASSETS.names) | row | own
 
 
@@ -81,7 +88,7 @@ class FakeRender(FakeStage):
         if "crash" in row["uid"]:
             os._exit(17)
         if "flaky" in row["uid"]:
-            flag = Path(os.environ[LOG]).with_suffix(f".{row['uid']}")
+            flag = log_of(self.context.corpus).with_suffix(".flag")
             if not flag.exists():
                 flag.touch()
                 raise WorkerCrash("Blender died")
@@ -132,7 +139,7 @@ class FakePack(CorpusStage):
     after = ("assets", "render", "fit")
 
     def run(self, corpus):
-        note("pack")
+        note(corpus, "pack")
         return {"shards": len(corpus.shards("gaussians"))}
 
 
@@ -141,7 +148,7 @@ class FakeReport(CorpusStage):
     after = ("pack",)
 
     def run(self, corpus):
-        note("report")
+        note(corpus, "report")
         corpus.write_text("<html></html>", "report", "index.html")
         return {}
 

@@ -1,0 +1,34 @@
+"""Temporary files and folders whose names tell which process made them: what a killed one left can be removed."""
+
+import os
+import shutil
+import socket
+import uuid
+from pathlib import Path
+
+
+def owned_name() -> str:
+    """A name of its own for something temporary: HOST.PID.RANDOM."""
+    return f"{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex}"
+
+
+def remove_dead(folder: Path, prefix: str = "") -> None:
+    """Remove what processes of this machine that are no more left in `folder`, under PREFIX + `owned_name()`."""
+    for path in folder.glob(f"{prefix}*"):
+        host, pid, _ = [*path.name.removeprefix(prefix).rsplit(".", 2), "", ""][:3]
+        if host != socket.gethostname() or not pid.isdigit() or _is_alive(int(pid)):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True

@@ -1,0 +1,97 @@
+"""The same stages in this process, in worker processes and on Ray: equal tables, and no object lost with a worker."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pipeline.corpus import Corpus
+from pipeline.errors import ConfigError
+from pipeline.executors import local
+from pipeline.job import Job, ShardReport
+from pipeline.schema import TIMING_COLUMNS
+from tests.pipeline.fake_corpus import errors_of, fake_config, run_all, uids_of
+
+STAGES = ["assets", "render", "fit"]
+
+
+@pytest.fixture(params=["processes", "ray"])
+def execute(request) -> Callable[..., list[ShardReport]]:
+    """Runs all shards of a corpus with two workers."""
+    if request.param == "processes":
+        run = local.run
+    else:
+        request.getfixturevalue("ray_cluster")
+        from pipeline.executors import ray as ray_executor
+
+        run = ray_executor.run
+
+    def execute(corpus: Corpus, config, stages=STAGES, **options) -> list[ShardReport]:
+        reports: list[ShardReport] = []
+        chains = {shard: list(stages) for shard in range(corpus.read_json("corpus.json")["shards"])}
+        run(Job(corpus, config, **options), chains, 2, reports.append)
+        return reports
+
+    return execute
+
+
+def test_tables_are_equal_to_those_of_this_process(new_corpus, execute):
+    config = fake_config()
+    here, there = new_corpus(config, "here"), new_corpus(config, "there")
+    run_all(here, config)
+    reports = execute(there, config)
+    assert len(reports) == 9 and sum(report.done for report in reports) == 6 + 5 + 5
+    for stage, table in (("assets", "assets"), ("render", "views"), ("fit", "gaussians")):
+        assert errors_of(here, stage).keys() == errors_of(there, stage).keys()
+        assert here.shards(table) == there.shards(table) == [0, 1, 2]
+        for shard in here.shards(table):
+            assert here.shard_record(table, shard)["fingerprint"] == there.shard_record(table, shard)["fingerprint"]
+            for row, other in zip(here.read_rows(table, shard), there.read_rows(table, shard), strict=True):
+                for column in row.keys() - TIMING_COLUMNS:
+                    np.testing.assert_equal(row[column], other[column])
+
+
+def test_objects_of_a_worker_that_dies_are_noted_and_the_run_goes_on(new_corpus, execute):
+    config = fake_config("ant,bee,crash,dog,eel,fox,gnu")
+    corpus = new_corpus(config)
+    execute(corpus, config)
+    errors = errors_of(corpus, "render")
+    assert set(errors) == {"ant", "bee", "crash"}  # its shard
+    assert {row["error_class"] for row in errors.values()} == {"WorkerCrash"}
+    assert all(row["retryable"] for row in errors.values())
+    assert uids_of(corpus, "gaussians") == ["dog", "eel", "fox", "gnu"]
+
+
+def test_a_config_error_in_a_worker_stops_the_run(new_corpus, execute):
+    config = fake_config("refuse")
+    corpus = new_corpus(config)
+    with pytest.raises(ConfigError, match="^render: this machine has no Blender$"):
+        execute(corpus, config)
+
+
+def test_stage_objects_are_made_once_per_process_and_closed(new_corpus, execute, fakes):
+    config = fake_config("a,b,c,d,e,f,g,h", assets={"shard_size": 1})
+    execute(new_corpus(config), config, stages=["assets"])
+    events = fakes.read_text().splitlines()
+    assert 1 <= events.count("setup assets") == events.count("close assets") <= 2
+    assert sum(event.startswith("assets ") for event in events) == 8
+
+
+def test_gpu_stages_run_in_actors_beside_tasks(new_corpus, ray_cluster):
+    from pipeline.executors import ray as ray_executor
+
+    config = fake_config(fit={"backend": "gsplat", "num_gaussians": 3})
+    corpus = new_corpus(config)
+    reports: list[ShardReport] = []
+    chains = {shard: list(STAGES) for shard in range(3)}
+    ray_executor.run(Job(corpus, config), chains, 2, reports.append)
+    assert uids_of(corpus, "gaussians") == ["ant", "bee", "cat", "dog", "gnu"]
+
+
+def test_threads_of_workers_are_limited(new_corpus, execute, monkeypatch):
+    monkeypatch.setattr(local, "available_cpus", lambda: 2)
+    config = fake_config("threads")
+    corpus = new_corpus(config)
+    execute(corpus, config, stages=["assets"])
+    [row] = corpus.read_rows("assets", 0)
+    assert row["creator"] == "1 1 1"
