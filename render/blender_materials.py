@@ -6,6 +6,10 @@ Works on the node trees that Blender's importers build. It is part of the worker
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
+from render.color import srgb_to_linear
+
 Node = Any  # bpy.types.Node
 Material = Any  # bpy.types.Material
 
@@ -39,6 +43,19 @@ def override(material: Material, shading: str, readable: Callable[[Any], bool]) 
     # Light that surfaces throw on each other is no part of a colour, and a lamp per triangle costs minutes.
     material.cycles.emission_sampling = "NONE"
     return _drop_unreadable(links, output, readable)
+
+
+def read_as_display_colors(material: Material) -> None:
+    """Take the material's plain colours for sRGB values, as the programs that write MTL files mean them.
+
+    Blender's importer takes them for linear light, and everything comes out pale.
+    """
+    for node in material.node_tree.nodes:
+        if node.type == "BSDF_PRINCIPLED":
+            for socket in (node.inputs["Base Color"], node.inputs["Emission Color"]):
+                red, green, blue, alpha = socket.default_value
+                linear = srgb_to_linear(np.clip([red, green, blue], 0, 1))
+                socket.default_value = (*linear, alpha)
 
 
 def plain(material: Material, shading: str, color_attribute: str | None) -> None:

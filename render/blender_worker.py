@@ -271,6 +271,8 @@ def override_materials(meshes: list, shading: str, asset_format: str, folder: Pa
                 blender_materials.plain(mesh.materials[slot], shading, color)
     lost = []
     for material in {material.name: material for mesh in meshes for material in mesh.materials}.values():
+        if asset_format == "obj":
+            blender_materials.read_as_display_colors(material)
         lost += blender_materials.override(material, shading, lambda image: _is_readable(image, folder))
     return sorted(set(lost))
 

@@ -5,6 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from render.color import linear_to_srgb
+
 
 def encode_webp(rgba: np.ndarray) -> bytes:
     """Lossless WebP of straight-alpha sRGB pixels [H, W, 4] uint8; colours under transparent pixels are kept too."""
@@ -31,8 +33,3 @@ def straight_srgb(linear_premultiplied: np.ndarray) -> np.ndarray:
     linear = linear_premultiplied[seen, :3] / alpha[seen, None]
     rgba[seen, :3] = np.rint(linear_to_srgb(np.clip(linear, 0, 1)) * 255)
     return rgba
-
-
-def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
-    """sRGB's transfer function (IEC 61966-2-1) on values in [0, 1]."""
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.power(linear, 1 / 2.4) - 0.055)

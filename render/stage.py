@@ -95,9 +95,7 @@ class RenderStage(Stage):
             images.append({"bytes": encode_webp(view.rgba), "path": f"{index:03d}.webp"})
             points.append(view_points(view, position))
         if not MIN_COVERAGE <= coverage <= MAX_COVERAGE:
-            raise AssetError(
-                f"it fills {coverage:.2%} of its views; {MIN_COVERAGE:.1%} to {MAX_COVERAGE:.0%} is fine"
-            )
+            raise AssetError(f"it fills {coverage:.2%} of its views; {MIN_COVERAGE:.1%} to {MAX_COVERAGE:.0%} is fine")
         surface = surface_points(points, self.cameras, config.surface_points)
         if not len(surface.positions):
             raise AssetError("its views show no surface, only translucent fringes")
