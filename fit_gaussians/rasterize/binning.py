@@ -7,7 +7,7 @@ order. Ties keep the order of the input, as gsplat does.
 import numpy as np
 from numba import int32, uint32
 
-from fit_gaussians.rasterize.jit import inlined, kernel
+from fit_gaussians.rasterize.jit import kernel
 from fit_gaussians.rasterize.layout import X_HIGH, X_LOW, Y_HIGH, Y_LOW
 
 # A tile's working buffer of five planes just fits a first-level cache of 48 KB.
@@ -22,19 +22,13 @@ def count_tiles(width: int, height: int) -> int:
     return -(-width // TILE_WIDTH) * -(-height // TILE_HEIGHT)
 
 
-@inlined
-def _tiles_of(record):
-    """The first and last column and row of tiles that the record's box touches."""
-    x_low, x_high = int32(record[X_LOW]) // TILE_WIDTH, int32(record[X_HIGH]) // TILE_WIDTH
-    return x_low, x_high, int32(record[Y_LOW]) // TILE_HEIGHT, int32(record[Y_HIGH]) // TILE_HEIGHT
-
-
 @kernel
-def find_visible(records, depths, count, width, height, order, keys, tile_starts):
+def find_visible(records, depths, count, width, height, order, keys, tile_boxes, tile_starts):
     """Write the visible Gaussians' indices to `order` and the bits of their depths to `keys`.
 
-    Also leaves in tile_starts [tiles + 1] where each tile's list begins. Returns how many Gaussians are visible and
-    the length of all lists together.
+    Also writes the first and last column and row of tiles of each to tile_boxes [N, 4], and leaves in
+    tile_starts [tiles + 1] where each tile's list begins. Returns how many Gaussians are visible and the length of
+    all lists together.
     """
     tiles_x = (width + TILE_WIDTH - 1) // TILE_WIDTH
     tiles = tiles_x * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
@@ -42,12 +36,13 @@ def find_visible(records, depths, count, width, height, order, keys, tile_starts
     depth_bits = depths.view(np.uint32)
     visible = 0
     for g in range(count):
-        record = records[g]
-        if record[X_LOW] > record[X_HIGH] or record[Y_LOW] > record[Y_HIGH]:
+        if records[g, X_LOW] > records[g, X_HIGH] or records[g, Y_LOW] > records[g, Y_HIGH]:
             continue
         order[visible], keys[visible] = g, depth_bits[g]
         visible += 1
-        x_low, x_high, y_low, y_high = _tiles_of(record)
+        x_low, x_high = int32(records[g, X_LOW]) // TILE_WIDTH, int32(records[g, X_HIGH]) // TILE_WIDTH
+        y_low, y_high = int32(records[g, Y_LOW]) // TILE_HEIGHT, int32(records[g, Y_HIGH]) // TILE_HEIGHT
+        tile_boxes[g, 0], tile_boxes[g, 1], tile_boxes[g, 2], tile_boxes[g, 3] = x_low, x_high, y_low, y_high
         for tile_y in range(y_low, y_high + 1):
             for tile_x in range(x_low, x_high + 1):
                 tile_starts[tile_y * tiles_x + tile_x + 1] += 1
@@ -88,16 +83,15 @@ def sort_by_depth(order, keys, spare_order, spare_keys, visible, histogram):
 
 
 @kernel
-def fill_tile_lists(records, order, visible, width, height, tile_starts, tile_ends, tile_lists):
+def fill_tile_lists(tile_boxes, order, visible, width, height, tile_starts, tile_ends, tile_lists):
     """Write to tile_lists[tile_starts[t] : tile_starts[t + 1]] the Gaussians that touch tile t, nearest first."""
     tiles_x = (width + TILE_WIDTH - 1) // TILE_WIDTH
     tiles = tiles_x * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
     tile_ends[:tiles] = tile_starts[:tiles]
     for i in range(visible):
         g = order[i]
-        x_low, x_high, y_low, y_high = _tiles_of(records[g])
-        for tile_y in range(y_low, y_high + 1):
-            for tile_x in range(x_low, x_high + 1):
+        for tile_y in range(tile_boxes[g, 2], tile_boxes[g, 3] + 1):
+            for tile_x in range(tile_boxes[g, 0], tile_boxes[g, 1] + 1):
                 tile = tile_y * tiles_x + tile_x
                 tile_lists[tile_ends[tile]] = g
                 tile_ends[tile] += 1

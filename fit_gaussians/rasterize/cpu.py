@@ -39,7 +39,8 @@ def rasterize_cpu(
 ) -> tuple[Tensor, Tensor]:
     """See `fit_gaussians.rasterize.rasterize`. Returns image [B, C, H, W, 3] and alpha [B, C, H, W].
 
-    Runs in the calling thread and releases the GIL while it computes.
+    Runs in the calling thread and releases the GIL while it computes. In memory the image's channels are planes, as
+    the kernels write them; operations that keep a tensor's strides keep them so, and save a copy on the way back.
     """
     if means.device.type != "cpu" or means.dtype != torch.float32:
         raise ValueError(f"the numba backend needs float32 tensors on the CPU, not {means.dtype} on {means.device}")
@@ -64,6 +65,11 @@ def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().contiguous().numpy()
 
 
+def _planes(image: Tensor) -> np.ndarray:  # [B, C, 3, H, W]
+    """Of images [B, C, H, W, 3]: the kernels keep each channel in a plane of its own; no copy where it lies so."""
+    return _array(image.movedim(-1, 2))
+
+
 class _View:
     """What one view needs between its forward and its backward pass, and scratch; grows and is used again."""
 
@@ -84,13 +90,14 @@ class _View:
             self.depths = np.zeros(columns, np.float32)
             self.order, self.spare_order = np.zeros(columns, np.int32), np.zeros(columns, np.int32)
             self.keys, self.spare_keys = np.zeros(columns, np.uint32), np.zeros(columns, np.uint32)
+            self.tile_boxes = np.zeros((columns, 4), np.int16)
         tiles = count_tiles(width, height)
         if tiles > self.tile_capacity:
             self.tile_capacity = tiles
             self.tile_starts, self.tile_ends = np.zeros(tiles + 1, np.int32), np.zeros(tiles, np.int32)
 
     def forward(self, gaussians, camera, size, background, antialiased, eps2d, image, alpha) -> None:
-        """Render one view into image [H, W, 3] and alpha [H, W]."""
+        """Render one view into image [3, H, W] and alpha [H, W]."""
         self.camera, self.size, self.count = camera, size, len(gaussians[0])
         self.mode = (np.float32(eps2d), antialiased)
         self._reserve(self.count, *size)
@@ -100,14 +107,14 @@ class _View:
             raise ValueError(f"{name} contain NaN or infinity")
         project(self.gaussians, camera, *size, *self.mode, self.count, self.records, self.depths)
         visible, listed = find_visible(
-            self.records, self.depths, self.count, *size, self.order, self.keys, self.tile_starts
+            self.records, self.depths, self.count, *size, self.order, self.keys, self.tile_boxes, self.tile_starts
         )
         if listed > self.list_capacity:
             self.list_capacity = listed * 5 // 4
             self.tile_lists = np.zeros(self.list_capacity, np.int32)
         sort_by_depth(self.order, self.keys, self.spare_order, self.spare_keys, visible, self.histogram)
         lists = (self.tile_starts, self.tile_ends, self.tile_lists)
-        fill_tile_lists(self.records, self.order, visible, *size, *lists)
+        fill_tile_lists(self.tile_boxes, self.order, visible, *size, *lists)
         blend(self.records, self.tile_starts, self.tile_lists, *size, background, self.spans, self.buffer, image, alpha)
 
     def backward(self, image, alpha, v_image, v_alpha, v_gaussians, v_means2d) -> None:
@@ -175,11 +182,16 @@ class _Rasterize(torch.autograd.Function):
         means2d_grad,
     ):
         B, C = cameras.shape[:2]
-        image = means.new_empty(B, C, height, width, 3)
+        image = means.new_empty(B, C, 3, height, width).movedim(2, -1)
         alpha = means.new_empty(B, C, height, width)
         arrays = [_array(tensor) for tensor in (means, quats, scales, opacities, colors)]
-        backgrounds = np.zeros((B, C, 3), np.float32) if background is None else _array(background)
-        image_array, alpha_array = image.numpy(), alpha.numpy()
+        if background is None:
+            backgrounds = np.zeros((B, C, 3, 1, 1), np.float32)
+        elif background.ndim == 3:
+            backgrounds = _array(background[..., None, None])
+        else:
+            backgrounds = _planes(background)
+        image_array, alpha_array = _planes(image), alpha.numpy()
         ctx.lease = _Lease()
         for b in range(B):
             for c in range(C):
@@ -187,7 +199,7 @@ class _Rasterize(torch.autograd.Function):
                     [array[b] for array in arrays],
                     cameras[b, c],
                     (width, height),
-                    backgrounds[b, c].reshape(-1),
+                    backgrounds[b, c],
                     antialiased,
                     eps2d,
                     image_array[b, c],
@@ -208,7 +220,8 @@ class _Rasterize(torch.autograd.Function):
         gradients = [image.new_zeros(B, N, *rest) for rest in ((3,), (4,), (3,), (), (3,))]
         arrays = [gradient.numpy() for gradient in gradients]
         means2d = np.zeros((B, C, 0, 2), np.float32) if ctx.means2d_grad is None else ctx.means2d_grad.numpy()
-        image_array, alpha_array, v_image_array, v_alpha_array = map(_array, (image, alpha, v_image, v_alpha))
+        image_array, v_image_array = _planes(image), _planes(v_image)
+        alpha_array, v_alpha_array = _array(alpha), _array(v_alpha)
         for index, view in enumerate(ctx.lease.views):
             b, c = divmod(index, C)
             view.backward(

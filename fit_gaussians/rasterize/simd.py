@@ -279,6 +279,46 @@ def store_row(typingctx, planes, row, index, value):
     return types.void(planes, row, index, value), codegen
 
 
+def _first_lanes(context, builder, count, count_type):
+    """The mask of the lanes before `count`."""
+    count = context.cast(builder, count, count_type, types.int32)
+    ones = ir.Constant(_INTS, [0] * LANES)
+    counts = builder.shuffle_vector(builder.insert_element(ones, count, ir.Constant(_I32, 0)), ones, ones)
+    return builder.icmp_signed("<", ir.Constant(_INTS, list(range(LANES))), counts)
+
+
+@intrinsic
+def load_part(typingctx, array, index, count):
+    """array[index : index + count] of a 1-D array in the first `count` lanes, which may be more than 8; 0 in others."""
+    _check_array(array, 1)
+
+    def codegen(context, builder, signature, args):
+        pointer = _pointer(context, builder, signature, args)
+        kind = ir.FunctionType(_FLOATS, [pointer.type, _I32, _BITS, _FLOATS])
+        callee = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}f32.p0")
+        mask = _first_lanes(context, builder, args[2], signature.args[2])
+        return builder.call(callee, [pointer, ir.Constant(_I32, 4), mask, _constant(0)])
+
+    return float8(array, index, count), codegen
+
+
+@intrinsic
+def store_part(typingctx, array, index, value, count):
+    """array[index : index + count] = the first `count` lanes of value, all if there are more than 8; a 1-D array."""
+    _check_array(array, 1)
+
+    def codegen(context, builder, signature, args):
+        pointer = _pointer(context, builder, signature, args)
+        kind = ir.FunctionType(ir.VoidType(), [_FLOATS, pointer.type, _I32, _BITS])
+        callee = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}f32.p0")
+        mask = _first_lanes(context, builder, args[3], signature.args[3])
+        value = context.cast(builder, args[2], signature.args[2], float8)
+        builder.call(callee, [value, pointer, ir.Constant(_I32, 4), mask])
+        return context.get_dummy_value()
+
+    return types.void(array, index, value, count), codegen
+
+
 def _transpose(builder, rows):
     """The columns of an 8x8 matrix, given its rows: three rounds of shuffles that AVX and NEON do in one each."""
 
@@ -325,6 +365,25 @@ def store_columns(typingctx, rows, first_row, first_column, columns):
         return context.get_dummy_value()
 
     return types.void(rows, first_row, first_column, columns), codegen
+
+
+@intrinsic
+def prefetch(typingctx, rows, row):
+    """Ask for rows[row] to be brought into the first-level cache."""
+    _check_array(rows, 2)
+
+    def codegen(context, builder, signature, args):
+        start = (args[0], args[1], ir.Constant(ir.IntType(64), 0))
+        pointer = _pointer(context, builder, types.void(*signature.args, types.int64), start)
+        byte_pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        callee = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte_pointer.type, _I32, _I32, _I32]), "llvm.prefetch.p0"
+        )
+        for_reading, keep_near, data = (ir.Constant(_I32, number) for number in (0, 3, 1))
+        builder.call(callee, [byte_pointer, for_reading, keep_near, data])
+        return context.get_dummy_value()
+
+    return types.void(rows, row), codegen
 
 
 # ---- functions --------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from fit_gaussians.rasterize.layout import (
 )
 from fit_gaussians.rasterize.simd import (
     LANES,
+    absolute,
     and_not,
     broadcast,
     ceil,
@@ -43,11 +44,15 @@ from fit_gaussians.rasterize.simd import (
     floor,
     lane_numbers,
     load,
+    load_part,
+    load_row,
     maximum,
     minimum,
+    prefetch,
     select,
     sqrt,
     store,
+    store_part,
     store_row,
     sum_lanes,
     sums_of_eight,
@@ -59,10 +64,13 @@ PLANE = TILE_HEIGHT * PITCH
 BUFFER_SIZE = 5 * PLANE
 SPANS_SHAPE = (2, TILE_HEIGHT + LANES)
 
+# Records lie in the input's order, all over memory: they are fetched so many Gaussians before they are needed.
+AHEAD = 8
+
 # Planes of the buffer. Forward: transmittance, then the colour so far. Backward: transmittance, what the rest of the
 # pixel contributes to the loss, and the gradient of the pixel's colour.
-TRANSMITTANCE, FORWARD_RED, FORWARD_GREEN, FORWARD_BLUE = 0, PLANE, 2 * PLANE, 3 * PLANE
-REST, GRAD_RED_PLANE, GRAD_GREEN_PLANE, GRAD_BLUE_PLANE = PLANE, 2 * PLANE, 3 * PLANE, 4 * PLANE
+TRANSMITTANCE, FORWARD_COLOR = 0, PLANE
+REST, GRADIENT_COLOR = PLANE, 2 * PLANE
 
 LOG2_ALPHA_MIN = float32(np.log2(ALPHA_MIN))
 ALPHA_LIMIT = float32(ALPHA_MAX)
@@ -79,14 +87,32 @@ def _tile_bounds(tile, width, height):
 
 
 @inlined
-def _find_spans(record, x_low, x_high, y_low, y_high, spans):
-    """Write to spans [2, rows] the first and last pixel of each row of the ellipse, eight rows at a time."""
+def _box_in_tile(records, g, bounds):
+    """The part of the Gaussian's box that lies in the tile: x_low, x_high, y_low, y_high."""
+    return (
+        max(int32(records[g, X_LOW]), int32(bounds[0])),
+        min(int32(records[g, X_HIGH]), int32(bounds[1])),
+        max(int32(records[g, Y_LOW]), int32(bounds[2])),
+        min(int32(records[g, Y_HIGH]), int32(bounds[3])),
+    )
+
+
+@inlined
+def _row_terms(records, g, y):
+    """The exponent in row y is quad_xx dx² + linear dx + constant."""
+    dy = float32(y) + float32(0.5) - records[g, CENTER_Y]
+    return broadcast(records[g, QUAD_XY] * dy), broadcast(records[g, QUAD_YY] * dy * dy + records[g, LOG_OPACITY])
+
+
+@inlined
+def _find_spans(records, g, x_low, x_high, y_low, y_high, spans):
+    """Write to spans [2, rows] the first and last pixel of each row of the ellipse, counted from x_low."""
     for y in range(y_low, y_high + 1, LANES):
-        dy = lane_numbers() + (float32(y) + float32(0.5) - record[CENTER_Y])
-        middle = dy * record[SHEAR] + (record[CENTER_X] - float32(0.5))
-        half = sqrt(maximum(record[HALF_HEIGHT_SQUARED] - dy * dy, broadcast(0))) * record[SLOPE] + SPAN_MARGIN
-        store_row(spans, 0, y - y_low, maximum(ceil(middle - half), broadcast(float32(x_low))))
-        store_row(spans, 1, y - y_low, minimum(floor(middle + half), broadcast(float32(x_high))))
+        dy = lane_numbers() + (float32(y) + float32(0.5) - records[g, CENTER_Y])
+        middle = dy * records[g, SHEAR] + (records[g, CENTER_X] - float32(0.5) - float32(x_low))
+        half = sqrt(maximum(records[g, HALF_HEIGHT_SQUARED] - dy * dy, broadcast(0))) * records[g, SLOPE] + SPAN_MARGIN
+        store_row(spans, 0, y - y_low, maximum(ceil(middle - half), broadcast(0)))
+        store_row(spans, 1, y - y_low, minimum(floor(middle + half), broadcast(float32(x_high - x_low))))
 
 
 @inlined
@@ -114,53 +140,79 @@ def _blend_segment(buffer, at, dx, quad_xx, linear, constant, red, green, blue):
     alpha, blended = _alpha(dx, quad_xx, linear, constant, transmittance)
     weight, behind, _ = _pass_through(transmittance, minimum(alpha, broadcast(ALPHA_LIMIT)), blended)
     store(buffer, TRANSMITTANCE + at, behind)
-    store(buffer, FORWARD_RED + at, load(buffer, FORWARD_RED + at) + weight * red)
-    store(buffer, FORWARD_GREEN + at, load(buffer, FORWARD_GREEN + at) + weight * green)
-    store(buffer, FORWARD_BLUE + at, load(buffer, FORWARD_BLUE + at) + weight * blue)
+    store(buffer, FORWARD_COLOR + at, load(buffer, FORWARD_COLOR + at) + weight * red)
+    store(buffer, FORWARD_COLOR + PLANE + at, load(buffer, FORWARD_COLOR + PLANE + at) + weight * green)
+    store(buffer, FORWARD_COLOR + 2 * PLANE + at, load(buffer, FORWARD_COLOR + 2 * PLANE + at) + weight * blue)
 
 
 @inlined
-def _blend_gaussian(record, bounds, spans, buffer):
-    x_first, x_last, y_first, y_last = bounds
-    x_low, x_high = max(int32(record[X_LOW]), int32(x_first)), min(int32(record[X_HIGH]), int32(x_last))
-    y_low, y_high = max(int32(record[Y_LOW]), int32(y_first)), min(int32(record[Y_HIGH]), int32(y_last))
-    _find_spans(record, x_low, x_high, y_low, y_high, spans)
-    quad_xx = broadcast(record[QUAD_XX])
-    red, green, blue = broadcast(record[RECORD_RED]), broadcast(record[RECORD_GREEN]), broadcast(record[RECORD_BLUE])
-    first_dx = lane_numbers() + (float32(0.5) - record[CENTER_X])
-    for y in range(y_low, y_high + 1):
-        dy = float32(y) + float32(0.5) - record[CENTER_Y]
-        linear = broadcast(record[QUAD_XY] * dy)
-        constant = broadcast(record[QUAD_YY] * dy * dy + record[LOG_OPACITY])
-        row = (y - y_first) * PITCH - x_first
-        x, last = int32(spans[0, y - y_low]), int32(spans[1, y - y_low])
-        while x <= last:
-            _blend_segment(buffer, row + x, first_dx + float32(x), quad_xx, linear, constant, red, green, blue)
-            x += LANES
+def _blend_gaussian(records, g, bounds, spans, buffer):
+    x_low, x_high, y_low, y_high = _box_in_tile(records, g, bounds)
+    quad_xx = broadcast(records[g, QUAD_XX])
+    red, green, blue = (
+        broadcast(records[g, RECORD_RED]),
+        broadcast(records[g, RECORD_GREEN]),
+        broadcast(records[g, RECORD_BLUE]),
+    )
+    first_dx = lane_numbers() + (float32(x_low) + float32(0.5) - records[g, CENTER_X])
+    second_dx = first_dx + float32(LANES)
+    start = (y_low - bounds[2]) * PITCH + x_low - bounds[0]
+    width = x_high - x_low + 1
+    if width <= LANES:
+        for y in range(y_low, y_high + 1):
+            linear, constant = _row_terms(records, g, y)
+            _blend_segment(buffer, start, first_dx, quad_xx, linear, constant, red, green, blue)
+            start += PITCH
+    elif width <= 2 * LANES:
+        for y in range(y_low, y_high + 1):
+            linear, constant = _row_terms(records, g, y)
+            _blend_segment(buffer, start, first_dx, quad_xx, linear, constant, red, green, blue)
+            _blend_segment(buffer, start + LANES, second_dx, quad_xx, linear, constant, red, green, blue)
+            start += PITCH
+    else:
+        _find_spans(records, g, x_low, x_high, y_low, y_high, spans)
+        for y in range(y_low, y_high + 1):
+            linear, constant = _row_terms(records, g, y)
+            for skip in range(int32(spans[0, y - y_low]), int32(spans[1, y - y_low]) + 1, LANES):
+                dx = first_dx + float32(skip)
+                _blend_segment(buffer, start + skip, dx, quad_xx, linear, constant, red, green, blue)
+            start += PITCH
 
 
 @kernel
 def blend(records, tile_starts, tile_lists, width, height, background, spans, buffer, image, alpha):
-    """Fill image [H, W, 3] and alpha [H, W]. background is flat: 3 numbers, or 3 for each pixel."""
-    background_step = 3 if len(background) > 3 else 0
+    """Fill image [3, H, W] and alpha [H, W] over a background [3, H, W] or [3, 1, 1]."""
+    image, alpha, background_is_color = image.reshape(-1), alpha.reshape(-1), background.shape[2] == 1
+    background = background.reshape(-1)
     tiles = ((width + TILE_WIDTH - 1) // TILE_WIDTH) * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
     for tile in range(tiles):
         bounds = _tile_bounds(tile, width, height)
         buffer[:PLANE] = float32(1)
         buffer[PLANE : 4 * PLANE] = float32(0)
-        for entry in range(tile_starts[tile], tile_starts[tile + 1]):
-            g = tile_lists[entry]
-            _blend_gaussian(records[g], bounds, spans, buffer)
-        x_first, x_last, y_first, y_last = bounds
-        for y in range(y_first, y_last + 1):
-            row = (y - y_first) * PITCH - x_first
-            for x in range(x_first, x_last + 1):
-                transmittance = abs(buffer[row + x])
-                behind = (y * width + x) * background_step
-                alpha[y, x] = float32(1) - transmittance
-                image[y, x, 0] = buffer[FORWARD_RED + row + x] + transmittance * background[behind]
-                image[y, x, 1] = buffer[FORWARD_GREEN + row + x] + transmittance * background[behind + 1]
-                image[y, x, 2] = buffer[FORWARD_BLUE + row + x] + transmittance * background[behind + 2]
+        last = tile_starts[tile + 1] - 1
+        for entry in range(tile_starts[tile], last + 1):
+            prefetch(records, tile_lists[min(entry + AHEAD, last)])
+            _blend_gaussian(records, tile_lists[entry], bounds, spans, buffer)
+        _write_tile(buffer, bounds, width, height, background, background_is_color, image, alpha)
+
+
+@inlined
+def _write_tile(buffer, bounds, width, height, background, background_is_color, image, alpha):
+    x_first, x_last, y_first, y_last = bounds
+    for y in range(y_first, y_last + 1):
+        row = (y - y_first) * PITCH - x_first
+        for x in range(x_first, x_last + 1, LANES):
+            pixel, count = y * width + x, x_last + 1 - x
+            transmittance = absolute(load(buffer, TRANSMITTANCE + row + x))
+            store_part(alpha, pixel, 1.0 - transmittance, count)
+            for channel in range(3):
+                color = load(buffer, FORWARD_COLOR + channel * PLANE + row + x)
+                at = channel * width * height + pixel
+                if background_is_color:
+                    color = color + transmittance * background[channel]
+                else:
+                    color = color + transmittance * load_part(background, at, count)
+                store_part(image, at, color, count)
 
 
 @inlined
@@ -175,8 +227,8 @@ def _blend_segment_backward(buffer, at, dx, quad_xx, linear, constant, red, gree
     alpha = minimum(raw_alpha, broadcast(ALPHA_LIMIT))
     weight, behind, blended = _pass_through(transmittance, alpha, blended)
     store(buffer, TRANSMITTANCE + at, behind)
-    v_red, v_green = load(buffer, GRAD_RED_PLANE + at), load(buffer, GRAD_GREEN_PLANE + at)
-    v_blue = load(buffer, GRAD_BLUE_PLANE + at)
+    v_red, v_green = load(buffer, GRADIENT_COLOR + at), load(buffer, GRADIENT_COLOR + PLANE + at)
+    v_blue = load(buffer, GRADIENT_COLOR + 2 * PLANE + at)
     own = weight * (red * v_red + green * v_green + blue * v_blue)
     rest = load(buffer, REST + at) - own
     store(buffer, REST + at, rest)
@@ -186,83 +238,94 @@ def _blend_segment_backward(buffer, at, dx, quad_xx, linear, constant, red, gree
 
 
 @inlined
-def _blend_gaussian_backward(record, bounds, spans, buffer, sums):
-    """Add to sums [16] the nine sums of this Gaussian over the tile's pixels (see `layout`)."""
-    x_first, x_last, y_first, y_last = bounds
-    x_low, x_high = max(int32(record[X_LOW]), int32(x_first)), min(int32(record[X_HIGH]), int32(x_last))
-    y_low, y_high = max(int32(record[Y_LOW]), int32(y_first)), min(int32(record[Y_HIGH]), int32(y_last))
-    _find_spans(record, x_low, x_high, y_low, y_high, spans)
-    quad_xx = broadcast(record[QUAD_XX])
-    red, green, blue = broadcast(record[RECORD_RED]), broadcast(record[RECORD_GREEN]), broadcast(record[RECORD_BLUE])
-    first_dx = lane_numbers() + (float32(0.5) - record[CENTER_X])
+def _blend_gaussian_backward(records, g, bounds, spans, buffer, sums):
+    """Add to sums [P, 16] the nine sums of this Gaussian over the tile's pixels (see `layout`)."""
+    x_low, x_high, y_low, y_high = _box_in_tile(records, g, bounds)
+    quad_xx = broadcast(records[g, QUAD_XX])
+    red, green, blue = (
+        broadcast(records[g, RECORD_RED]),
+        broadcast(records[g, RECORD_GREEN]),
+        broadcast(records[g, RECORD_BLUE]),
+    )
+    first_dx = lane_numbers() + (float32(x_low) + float32(0.5) - records[g, CENTER_X])
+    second_dx = first_dx + float32(LANES)
+    start = (y_low - bounds[2]) * PITCH + x_low - bounds[0]
+    width = x_high - x_low + 1
     zero = broadcast(float32(0))
     v, v_x, v_y, v_xx, v_xy, v_yy, v_red, v_green, v_blue = zero, zero, zero, zero, zero, zero, zero, zero, zero
+    if width > 2 * LANES:
+        _find_spans(records, g, x_low, x_high, y_low, y_high, spans)
     for y in range(y_low, y_high + 1):
-        dy = float32(y) + float32(0.5) - record[CENTER_Y]
-        linear = broadcast(record[QUAD_XY] * dy)
-        constant = broadcast(record[QUAD_YY] * dy * dy + record[LOG_OPACITY])
-        row = (y - y_first) * PITCH - x_first
-        x, last = int32(spans[0, y - y_low]), int32(spans[1, y - y_low])
+        linear, constant = _row_terms(records, g, y)
         row_v, row_x = zero, zero
-        while x <= last:
-            dx = first_dx + float32(x)
-            segment, s_red, s_green, s_blue = _blend_segment_backward(
-                buffer, row + x, dx, quad_xx, linear, constant, red, green, blue
+        if width <= 2 * LANES:
+            row_v, red_part, green_part, blue_part = _blend_segment_backward(
+                buffer, start, first_dx, quad_xx, linear, constant, red, green, blue
             )
-            row_v = row_v + segment
-            by_dx = segment * dx
-            row_x = row_x + by_dx
-            v_xx = v_xx + by_dx * dx
-            v_red, v_green, v_blue = v_red + s_red, v_green + s_green, v_blue + s_blue
-            x += LANES
+            row_x = row_v * first_dx
+            v_xx = v_xx + row_x * first_dx
+            v_red, v_green, v_blue = v_red + red_part, v_green + green_part, v_blue + blue_part
+            if width > LANES:
+                part, red_part, green_part, blue_part = _blend_segment_backward(
+                    buffer, start + LANES, second_dx, quad_xx, linear, constant, red, green, blue
+                )
+                by_dx = part * second_dx
+                row_v, row_x, v_xx = row_v + part, row_x + by_dx, v_xx + by_dx * second_dx
+                v_red, v_green, v_blue = v_red + red_part, v_green + green_part, v_blue + blue_part
+        else:
+            for skip in range(int32(spans[0, y - y_low]), int32(spans[1, y - y_low]) + 1, LANES):
+                dx = first_dx + float32(skip)
+                part, red_part, green_part, blue_part = _blend_segment_backward(
+                    buffer, start + skip, dx, quad_xx, linear, constant, red, green, blue
+                )
+                by_dx = part * dx
+                row_v, row_x, v_xx = row_v + part, row_x + by_dx, v_xx + by_dx * dx
+                v_red, v_green, v_blue = v_red + red_part, v_green + green_part, v_blue + blue_part
+        start += PITCH
+        dy = float32(y) + float32(0.5) - records[g, CENTER_Y]
         by_dy = row_v * dy
         v, v_x, v_y = v + row_v, v_x + row_x, v_y + by_dy
         v_xy, v_yy = v_xy + row_x * dy, v_yy + by_dy * dy
     eight = sums_of_eight(v, v_x, v_y, v_xx, v_xy, v_yy, v_red, v_green)
-    store(sums, SUM_V, load(sums, SUM_V) + eight)
-    sums[SUM_BLUE] += sum_lanes(v_blue)
+    store_row(sums, g, SUM_V, load_row(sums, g, SUM_V) + eight)
+    sums[g, SUM_BLUE] += sum_lanes(v_blue)
 
 
 @kernel
 def blend_backward(
-    records,
-    count,
-    tile_starts,
-    tile_lists,
-    width,
-    height,
-    image,
-    alpha,
-    v_image,
-    v_alpha,
-    spans,
-    buffer,
-    sums,
+    records, count, tile_starts, tile_lists, width, height, image, alpha, v_image, v_alpha, spans, buffer, sums
 ):
-    """Fill sums [P, 16] from the gradients of the image [H, W, 3] and of alpha [H, W]."""
+    """Fill sums [P, 16] from the gradients of the image [3, H, W] and of alpha [H, W]."""
+    image, alpha, v_image, v_alpha = image.reshape(-1), alpha.reshape(-1), v_image.reshape(-1), v_alpha.reshape(-1)
     sums[:count] = float32(0)
     tiles = ((width + TILE_WIDTH - 1) // TILE_WIDTH) * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
     for tile in range(tiles):
         if tile_starts[tile] == tile_starts[tile + 1]:
             continue
         bounds = _tile_bounds(tile, width, height)
-        x_first, x_last, y_first, y_last = bounds
         buffer[:] = float32(0)
-        for y in range(y_first, y_last + 1):
-            row = (y - y_first) * PITCH - x_first
-            for x in range(x_first, x_last + 1):
-                v_red, v_green, v_blue = v_image[y, x, 0], v_image[y, x, 1], v_image[y, x, 2]
-                buffer[TRANSMITTANCE + row + x] = float32(1)
-                buffer[GRAD_RED_PLANE + row + x] = v_red
-                buffer[GRAD_GREEN_PLANE + row + x] = v_green
-                buffer[GRAD_BLUE_PLANE + row + x] = v_blue
-                # alpha = 1 - T, so its gradient counts as that of a background of colour -1.
-                buffer[REST + row + x] = (
-                    image[y, x, 0] * v_red
-                    + image[y, x, 1] * v_green
-                    + image[y, x, 2] * v_blue
-                    - (float32(1) - alpha[y, x]) * v_alpha[y, x]
-                )
-        for entry in range(tile_starts[tile], tile_starts[tile + 1]):
-            g = tile_lists[entry]
-            _blend_gaussian_backward(records[g], bounds, spans, buffer, sums[g])
+        _read_tile(buffer, bounds, width, height, image, alpha, v_image, v_alpha)
+        last = tile_starts[tile + 1] - 1
+        for entry in range(tile_starts[tile], last + 1):
+            coming = tile_lists[min(entry + AHEAD, last)]
+            prefetch(records, coming)
+            prefetch(sums, coming)
+            _blend_gaussian_backward(records, tile_lists[entry], bounds, spans, buffer, sums)
+
+
+@inlined
+def _read_tile(buffer, bounds, width, height, image, alpha, v_image, v_alpha):
+    x_first, x_last, y_first, y_last = bounds
+    for y in range(y_first, y_last + 1):
+        row = (y - y_first) * PITCH - x_first
+        for x in range(x_first, x_last + 1, LANES):
+            pixel, count = y * width + x, x_last + 1 - x
+            store_part(buffer, TRANSMITTANCE + row + x, broadcast(float32(1)), count)
+            # alpha = 1 - T, so its gradient counts as that of a background of colour -1.
+            rest = (load_part(alpha, pixel, count) - 1.0) * load_part(v_alpha, pixel, count)
+            for channel in range(3):
+                at = channel * width * height + pixel
+                v_color = load_part(v_image, at, count)
+                store(buffer, GRADIENT_COLOR + channel * PLANE + row + x, v_color)
+                rest = rest + load_part(image, at, count) * v_color
+            store(buffer, REST + row + x, rest)

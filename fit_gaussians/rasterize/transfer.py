@@ -5,6 +5,7 @@ from numba import float32
 from fit_gaussians.rasterize.jit import inlined, kernel
 from fit_gaussians.rasterize.layout import (
     CENTER_X_GRADIENT,
+    CENTER_Y_GRADIENT,
     MEAN_X,
     NUM_GAUSSIAN_PLANES,
     OPACITY,
@@ -16,10 +17,22 @@ from fit_gaussians.rasterize.simd import LANES
 
 
 @inlined
-def _copy_to_planes(rows, planes, first_plane):
+def _copy_triples(rows, planes, first_plane):
+    flat = rows.reshape(-1)  # with a known stride LLVM makes vectors of this
     for g in range(rows.shape[0]):
-        for k in range(rows.shape[1]):
-            planes[first_plane + k, g] = rows[g, k]
+        planes[first_plane, g] = flat[3 * g]
+        planes[first_plane + 1, g] = flat[3 * g + 1]
+        planes[first_plane + 2, g] = flat[3 * g + 2]
+
+
+@inlined
+def _copy_quadruples(rows, planes, first_plane):
+    flat = rows.reshape(-1)
+    for g in range(rows.shape[0]):
+        planes[first_plane, g] = flat[4 * g]
+        planes[first_plane + 1, g] = flat[4 * g + 1]
+        planes[first_plane + 2, g] = flat[4 * g + 2]
+        planes[first_plane + 3, g] = flat[4 * g + 3]
 
 
 @kernel
@@ -27,11 +40,11 @@ def load_gaussians(means, quats, scales, opacities, colors, planes):
     """Fill the Gaussians' planes [14, P]. Returns the first plane that holds NaN or infinity, or -1."""
     count = means.shape[0]
     padded_count = (count + LANES - 1) // LANES * LANES
-    _copy_to_planes(means, planes, MEAN_X)
-    _copy_to_planes(quats, planes, QUAT_W)
-    _copy_to_planes(scales, planes, SCALE_X)
+    _copy_triples(means, planes, MEAN_X)
+    _copy_quadruples(quats, planes, QUAT_W)
+    _copy_triples(scales, planes, SCALE_X)
     planes[OPACITY, :count] = opacities
-    _copy_to_planes(colors, planes, RED)
+    _copy_triples(colors, planes, RED)
     for k in range(NUM_GAUSSIAN_PLANES):
         planes[k, count:padded_count] = float32(0)  # of opacity 0, so never drawn
         zero = float32(0)
@@ -43,19 +56,33 @@ def load_gaussians(means, quats, scales, opacities, colors, planes):
 
 
 @inlined
-def _add_from_planes(planes, first_plane, rows):
+def _add_triples(planes, first_plane, rows):
+    flat = rows.reshape(-1)
     for g in range(rows.shape[0]):
-        for k in range(rows.shape[1]):
-            rows[g, k] += planes[first_plane + k, g]
+        flat[3 * g] += planes[first_plane, g]
+        flat[3 * g + 1] += planes[first_plane + 1, g]
+        flat[3 * g + 2] += planes[first_plane + 2, g]
+
+
+@inlined
+def _add_quadruples(planes, first_plane, rows):
+    flat = rows.reshape(-1)
+    for g in range(rows.shape[0]):
+        flat[4 * g] += planes[first_plane, g]
+        flat[4 * g + 1] += planes[first_plane + 1, g]
+        flat[4 * g + 2] += planes[first_plane + 2, g]
+        flat[4 * g + 3] += planes[first_plane + 3, g]
 
 
 @kernel
 def add_gradients(planes, v_means, v_quats, v_scales, v_opacities, v_colors, v_means2d):
     """Add the gradients' planes [16, P] to torch's arrays; v_means2d may be empty."""
-    _add_from_planes(planes, MEAN_X, v_means)
-    _add_from_planes(planes, QUAT_W, v_quats)
-    _add_from_planes(planes, SCALE_X, v_scales)
+    _add_triples(planes, MEAN_X, v_means)
+    _add_quadruples(planes, QUAT_W, v_quats)
+    _add_triples(planes, SCALE_X, v_scales)
     for g in range(len(v_opacities)):
         v_opacities[g] += planes[OPACITY, g]
-    _add_from_planes(planes, RED, v_colors)
-    _add_from_planes(planes, CENTER_X_GRADIENT, v_means2d)
+    _add_triples(planes, RED, v_colors)
+    for g in range(len(v_means2d)):
+        v_means2d[g, 0] += planes[CENTER_X_GRADIENT, g]
+        v_means2d[g, 1] += planes[CENTER_Y_GRADIENT, g]
