@@ -4,9 +4,10 @@ import hashlib
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -32,6 +33,8 @@ from pipeline.settings import content_hash
 
 logger = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -52,10 +55,11 @@ class Trainer:
     def __init__(self, corpus: Corpus, config: TrainConfig, ranks: Ranks):
         self.corpus, self.config, self.ranks = corpus, config, ranks
         model_config = load_model_config(config.model, **({"tokenizer": config.tokenizer} if config.tokenizer else {}))
-        self.triplets = load_training_split(corpus, config, model_config, ranks)
+        self.triplets = _together(ranks, lambda: load_training_split(corpus, config, model_config, ranks))
+        _together(ranks, self._check_encoders)
         self.model_config = model_config.model_copy(update={"embed_dim": self.triplets.dim})
         self.batch_size = min(config.batch_size // ranks.count, self._fewest_objects())
-        self.validation = self._load_validation()
+        self.validation = _together(ranks, self._load_validation)
         torch.manual_seed(config.seed)
         self.model = ClipGS(self.model_config, config.drop_path, config.patch_dropout)
         if config.init:
@@ -167,6 +171,16 @@ class Trainer:
             )
         return validation
 
+    def _check_encoders(self) -> None:
+        """Within a rank the loader has checked it; this compares the ranks."""
+        if self.ranks.count > 1:
+            encoders: list = [None] * self.ranks.count
+            dist.all_gather_object(encoders, self.triplets.encoder)
+            if len(set(encoders)) > 1:
+                raise ConfigError(
+                    f"the train split holds embeddings of {', '.join(sorted(set(encoders)))}; embed again"
+                )
+
     def _fewest_objects(self) -> int:
         fewest = torch.tensor(len(self.triplets), device=self.ranks.device)
         if self.ranks.count > 1:
@@ -244,6 +258,22 @@ class _Clock:
         now = time.perf_counter()
         self.seconds[name] += now - self._last
         self._last = now
+
+
+def _together(ranks: Ranks, action: Callable[[], Result]) -> Result:
+    """The result of `action`; a ConfigError of one rank is raised on all, so that none waits for another for ever."""
+    result, message = None, ""
+    try:
+        result = action()
+    except ConfigError as error:
+        message = str(error)
+    if ranks.count > 1:
+        messages: list = [None] * ranks.count
+        dist.all_gather_object(messages, message)
+        message = next(filter(None, messages), "")
+    if message:
+        raise ConfigError(message)
+    return result
 
 
 def load_training_split(corpus: Corpus, config: TrainConfig, model: ModelConfig, ranks: Ranks) -> Triplets:

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -27,3 +29,20 @@ def eight_shapes(tmp_path_factory) -> Corpus:
     write_split(corpus, "train", [triplet_row(i, "train", shape_gaussians(i, 600)) for i in range(8)])
     write_split(corpus, "heldout", [triplet_row(i, "heldout", shape_gaussians(i, 700)) for i in range(3)])
     return corpus
+
+
+@pytest.fixture
+def nano_model(tmp_path) -> str:
+    """File of a model that trains in milliseconds."""
+    values = {
+        "timm_model": "eva02_tiny_patch14_224",
+        "timm_overrides": {"embed_dim": 48, "depth": 2, "num_heads": 2},
+        "num_gaussians": 400,
+        "groups": 16,
+        "group_size": 16,
+        "point_channels": [16, 32, 64, 64],
+        "refinement_channels": [16, 16, 32],
+    }
+    file = tmp_path / "nano.json"
+    file.write_text(json.dumps(values))
+    return str(file)

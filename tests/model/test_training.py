@@ -21,20 +21,8 @@ from tests.model.synthetic_triplets import DIM, shape_gaussians, triplet_row, wr
 
 
 @pytest.fixture
-def config(tmp_path) -> TrainConfig:
-    """A model that trains in milliseconds."""
-    values = {
-        "timm_model": "eva02_tiny_patch14_224",
-        "timm_overrides": {"embed_dim": 48, "depth": 2, "num_heads": 2},
-        "num_gaussians": 400,
-        "groups": 16,
-        "group_size": 16,
-        "point_channels": [16, 32, 64, 64],
-        "refinement_channels": [16, 16, 32],
-    }
-    file = tmp_path / "nano.json"
-    file.write_text(json.dumps(values))
-    return TrainConfig(model=str(file), batch_size=8, steps=40, warmup_steps=5, tensorboard=False, threads=1)
+def config(nano_model) -> TrainConfig:
+    return TrainConfig(model=nano_model, batch_size=8, steps=40, warmup_steps=5, tensorboard=False, threads=1)
 
 
 @pytest.fixture
