@@ -7,16 +7,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
+from pipeline.errors import ConfigError
 from pipeline.leftovers import owned_name, remove_dead
 from pipeline.rows import Row, rows_from_table, table_from_rows
 from pipeline.schema import ERRORS
+
+if TYPE_CHECKING:
+    from pipeline.objects import CorpusObject
+    from pipeline.triplets import Triplets
 
 TEMPORARY = ".tmp"  # folder of files in the making, on a local disk
 METADATA_KEY = b"clip-gs"  # the shard's record (config hash, counts, seconds) in a Parquet file's footer
@@ -38,6 +43,36 @@ class Corpus:
 
     def __hash__(self) -> int:
         return hash(self.uri)
+
+    # Reading, as users of a finished corpus do (docs/dataset.md)
+
+    @classmethod
+    def open(cls, uri: str | os.PathLike) -> "Corpus":
+        """An existing corpus, or a copy of its `triplets` folder alone.
+
+        Raises:
+            ConfigError: there is neither.
+        """
+        corpus = cls(uri)
+        if not (corpus.exists("index.parquet") or corpus.exists("manifest.json")):
+            raise ConfigError(f"{corpus.uri} is no corpus: it has neither index.parquet nor manifest.json")
+        return corpus
+
+    def triplets(self, split: str) -> "Triplets":
+        """The packed objects of a split: train, val or heldout."""
+        from pipeline.triplets import Triplets  # which itself reads through this class
+
+        return Triplets(self, split)
+
+    def object(self, uid: str) -> "CorpusObject":
+        """One object, with everything that the stages have made of it so far.
+
+        Raises:
+            KeyError: the corpus has no such object.
+        """
+        from pipeline.objects import find_object
+
+        return find_object(self, uid)
 
     # Layout
 

@@ -1,0 +1,155 @@
+"""Packed triplets as a torch dataset: shuffled, dealt to ranks and workers, and able to go on where it stopped."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from PIL import Image
+from torch.utils.data import IterableDataset, get_worker_info
+
+from pipeline.objects import GAUSSIAN_ORDER
+from pipeline.triplets import Triplets
+
+COLUMNS = ("uid", "caption", "images", *GAUSSIAN_ORDER)
+WIDTHS = {"means": 3, "colors": 3, "opacities": 1, "scales": 3, "quats": 4}
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """A row group of one of the files."""
+
+    path: str
+    number: int
+    rows: int
+
+
+class TripletStream(IterableDataset):
+    """Samples: `uid`, `caption`, `gaussians` [N, 14], `image` uint8 [H, W, 4] (a view drawn anew every epoch), `view`.
+
+    The row groups are shuffled, then the rows inside of `mixed_groups` neighbouring ones. Every consumer (a worker of a
+    rank) gets a contiguous part of that order: the parts are disjoint, cover everything and differ by at most one row.
+    The order depends on seed and epoch alone. `state_dict` and `load_state_dict` are what torchdata's
+    StatefulDataLoader calls; a stream that is taken up again skips without decoding.
+    """
+
+    def __init__(
+        self,
+        triplets: Triplets,
+        shuffle: bool = True,
+        mixed_groups: int = 2,
+        seed: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+    ):
+        """
+        Args:
+            shuffle: False: the order of the files, and view 0.
+            mixed_groups: row groups in memory at once, across which rows are mixed.
+            rank, ranks: this process' place in distributed training.
+        """
+        self.corpus = triplets.corpus
+        self.shuffle, self.mixed_groups, self.seed = shuffle, mixed_groups, seed
+        self.rank, self.ranks = rank, ranks
+        self.epoch = 0
+        self._given = 0  # samples of this epoch that this consumer has already given
+        self._groups = []
+        for path in triplets.files:
+            with self.corpus.filesystem.open(path, "rb") as file:
+                metadata = pq.read_metadata(file)
+            self._groups += [
+                RowGroup(path, number, metadata.row_group(number).num_rows) for number in range(metadata.num_row_groups)
+            ]
+
+    def __len__(self) -> int:
+        """Samples of one epoch that this rank gets, all workers together."""
+        total = sum(group.rows for group in self._groups)
+        return total * (self.rank + 1) // self.ranks - total * self.rank // self.ranks
+
+    def set_epoch(self, epoch: int) -> None:
+        """Start this epoch; iterating to the end goes on to the next by itself."""
+        self.epoch, self._given = epoch, 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Where this consumer stands."""
+        return {"epoch": self.epoch, "given": self._given}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from `state`, which a stream with the same files, seed, ranks and workers gave."""
+        self.epoch, self._given = state["epoch"], state["given"]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        skip = self._given
+        for table, order in self._mixtures():
+            rows = order[skip:]
+            skip -= len(order) - len(rows)
+            for row in rows:
+                self._given += 1
+                yield self._sample(table, row)
+        self.epoch, self._given = self.epoch + 1, 0
+
+    def _mixtures(self) -> Iterator[tuple["_Groups", np.ndarray]]:
+        """This consumer's rows: some neighbouring row groups, and the order of its rows in them."""
+        random = np.random.default_rng([self.seed, self.epoch])
+        groups = [self._groups[i] for i in random.permutation(len(self._groups))] if self.shuffle else self._groups
+        first, last = self._part(sum(group.rows for group in groups))
+        start = 0
+        for i in range(0, len(groups), self.mixed_groups):
+            mixed = groups[i : i + self.mixed_groups]
+            count = sum(group.rows for group in mixed)
+            order = random.permutation(count) if self.shuffle else np.arange(count)
+            mine = order[max(first - start, 0) : max(last - start, 0)]
+            if len(mine):
+                yield _Groups(self.corpus, mixed), mine
+            start += count
+
+    def _part(self, total: int) -> tuple[int, int]:
+        """First and last (exclusive) place of this consumer's rows in the order of the epoch."""
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        first, last = total * self.rank // self.ranks, total * (self.rank + 1) // self.ranks
+        return first + (last - first) * worker // workers, first + (last - first) * (worker + 1) // workers
+
+    def _sample(self, groups: "_Groups", row: int) -> dict[str, Any]:
+        uid, caption = groups.value("uid", row), groups.value("caption", row)
+        images = groups.values("images", row)
+        random = np.random.default_rng([self.seed, self.epoch, *uid.encode()])
+        view = int(random.integers(len(images))) if self.shuffle else 0
+        encoded = images.field("bytes")[view].as_buffer()
+        image = Image.open(io.BytesIO(encoded)).convert("RGBA")
+        arrays = [groups.values(name, row).to_numpy().reshape(-1, WIDTHS[name]) for name in GAUSSIAN_ORDER]
+        return {
+            "uid": uid,
+            "caption": caption,
+            "gaussians": torch.from_numpy(np.concatenate(arrays, axis=1)),
+            "image": torch.from_numpy(np.array(image)),
+            "view": view,
+        }
+
+
+class _Groups:
+    """Decoded row groups; one is read when the first of its rows is asked for."""
+
+    def __init__(self, corpus, groups: list[RowGroup]):
+        self._corpus, self._groups = corpus, groups
+        self._ends = np.cumsum([group.rows for group in groups])
+        self._tables: dict[int, pa.Table] = {}
+
+    def value(self, column: str, row: int) -> Any:
+        return self._scalar(column, row).as_py()
+
+    def values(self, column: str, row: int) -> pa.Array:
+        """The elements of a list, without a copy."""
+        return self._scalar(column, row).values
+
+    def _scalar(self, column: str, row: int) -> pa.Scalar:
+        number = int(np.searchsorted(self._ends, row, side="right"))
+        if number not in self._tables:
+            group = self._groups[number]
+            with self._corpus.filesystem.open(group.path, "rb") as handle, pq.ParquetFile(handle) as file:
+                self._tables[number] = file.read_row_group(group.number, columns=list(COLUMNS)).combine_chunks()
+        return self._tables[number].column(column)[row - int(self._ends[number]) + self._groups[number].rows]
