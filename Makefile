@@ -29,15 +29,16 @@ samples: $(VENV)/installed
 
 venv: $(VENV)/installed
 
-# The stamp is written last: an installation that was stopped is taken up again.
+# The stamp is written last: an installation that was stopped is taken up again. Python compiles what it imports; to
+# compile all of it beforehand takes a minute.
 $(VENV)/installed: pyproject.toml workflows/system-packages.txt
 	@any_python=$$(command -v python3 || command -v "$(PYTHON)") \
 		|| { echo "Python is missing: sudo apt-get install python3.11 python3.11-venv"; exit 1; }; \
 	"$$any_python" workflows/check_system.py "$(PYTHON)"
 	@echo "Setting up $(VENV): a few GB of packages, some minutes"
 	@"$(PYTHON)" -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --upgrade "pip>=24"
-	@$(VENV)/bin/python -m pip install --quiet --editable ".[dev]"
+	@$(VENV)/bin/python -m pip install -qq --upgrade "pip>=24"
+	@$(VENV)/bin/python -m pip install -qq --no-compile --editable ".[dev]"
 	@touch $@
 	@echo "$(VENV) is ready"
 
