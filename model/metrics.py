@@ -15,7 +15,7 @@ class Metrics:
     """Rows of numbers by step. Rows after the step from which a run goes on are forgotten."""
 
     def __init__(self, corpus: Corpus, config: TrainConfig, first_step: int):
-        self._corpus, self._run, self._steps = corpus, config.run, config.steps
+        self._corpus, self._run = corpus, config.run
         self.rows = [row for row in read_metrics(corpus, config.run) if row["step"] <= first_step]
         self._writer = None
         if config.tensorboard and corpus.is_local:
@@ -28,14 +28,14 @@ class Metrics:
     def add(self, step: int, values: dict[str, float]) -> None:
         """Note `values` of a step."""
         self.rows.append({"step": step, **values})
-        logger.info("step %d/%d: %s", step, self._steps, ", ".join(f"{k} {v:.4g}" for k, v in values.items()))
         if self._writer is not None:
             for name, value in values.items():
                 self._writer.add_scalar(name, value, step)
 
     def last(self) -> dict[str, float]:
-        """The values noted last of the losses of training."""
-        return next(({k: v for k, v in row.items() if "loss" in k} for row in reversed(self.rows) if "loss" in row), {})
+        """The losses noted last."""
+        rows = (row for row in reversed(self.rows) if "loss" in row)
+        return {name: value for name, value in next(rows, {}).items() if name.startswith("loss")}
 
     def flush(self) -> None:
         """Write everything noted so far; the file is replaced atomically."""

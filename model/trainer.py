@@ -26,6 +26,7 @@ from model.losses import contrast, image_voting_loss, text_loss
 from model.metrics import Metrics
 from model.optim import make_optimizer, rate_factor
 from model.pretrained import save_pretrained
+from model.progress import TrainingProgress
 from model.registry import ModelConfig, load_model_config
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
@@ -76,6 +77,7 @@ class Trainer:
         first = self._resume()
         metrics = Metrics(self.corpus, self.config, first) if self.ranks.rank == 0 else None
         forward = DistributedDataParallel(self.model) if self.ranks.count > 1 else self.model
+        progress = TrainingProgress(self.config.run, first, self.config.steps, self.batch_size * self.ranks.count)
         done, clock = first, _Clock()
         make_batch = partial(
             training_batch, self.triplets, self.model_config, self.config, self.batch_size, self.ranks.rank
@@ -84,6 +86,8 @@ class Trainer:
             clock.lap("waiting")
             values = self._step(forward, batch, done, clock)
             done += 1
+            if metrics:
+                progress.step(done, values)
             if metrics and (done % self.config.log_every == 0 or done == self.config.steps):
                 metrics.add(done, values)
             if metrics and done % self.config.checkpoint_every == 0 and done < self.config.steps:
@@ -127,11 +131,11 @@ class Trainer:
         batch = batch.to(self.ranks.device)
         with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             features, logit_scale = forward(batch.patches)
-        values = {"logit_scale": logit_scale, "text_loss": text_loss(features, batch.texts, logit_scale)}
-        loss = values["text_loss"]
+        values = {"logit_scale": logit_scale, "loss_text": text_loss(features, batch.texts, logit_scale)}
+        loss = values["loss_text"]
         if self.config.image_weight:
-            values["image_loss"] = image_voting_loss(features, batch.images, batch.weights, logit_scale)
-            loss = loss + self.config.image_weight * values["image_loss"]
+            values["loss_image"] = image_voting_loss(features, batch.images, batch.weights, logit_scale)
+            loss = loss + self.config.image_weight * values["loss_image"]
         return {"loss": loss, **values}
 
     def _validate(self, done: int, metrics: Metrics | None) -> bool:
@@ -141,7 +145,7 @@ class Trainer:
         stop = torch.zeros(1, device=self.ranks.device)
         if metrics and self.validation:
             loss = self._validation_loss()
-            metrics.add(done, {"val_text_loss": loss})
+            metrics.add(done, {"loss_val_text": loss})
             self.stale_validations = 0 if loss < self.best_loss else self.stale_validations + 1
             self.best_loss = min(loss, self.best_loss)
             stop += bool(self.config.patience and self.stale_validations >= self.config.patience)

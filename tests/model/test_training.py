@@ -137,7 +137,7 @@ def test_run_starts_from_another_run(corpus, config):
 def test_variants_train(corpus, config, changes):
     figures = train(corpus, config.model_copy(update={"steps": 3, **changes}))
     assert np.isfinite(figures["final_loss"])
-    assert ("final_image_loss" in figures) == (changes.get("image_weight", 1) > 0)
+    assert ("final_loss_image" in figures) == (changes.get("image_weight", 1) > 0)
     assert corpus.exists("runs", "default", "tensorboard") == changes.get("tensorboard", False)
 
 
@@ -145,7 +145,7 @@ def test_training_stops_early_where_validation_does_not_improve(corpus, config):
     write_split(corpus, "val", [triplet_row(i, "val", shape_gaussians(i, 500)) for i in range(3)])
     changes = {"steps": 50, "learning_rate": 0.0, "validate_every": 2, "patience": 2, "ema_decay": 0.5}
     assert train(corpus, config.model_copy(update=changes))["steps"] == 6
-    assert [row["step"] for row in read_metrics(corpus, "default") if "val_text_loss" in row] == [2, 4, 6]
+    assert [row["step"] for row in read_metrics(corpus, "default") if "loss_val_text" in row] == [2, 4, 6]
 
 
 def bad_corpus(tmp_path, **changes) -> Corpus:
