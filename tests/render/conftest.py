@@ -1,0 +1,54 @@
+"""One Blender process for all of this folder's tests, and a way to render an asset file with it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pipeline.corpus import Corpus
+from pipeline.rows import Row
+from pipeline.stage import StageContext
+from render.blender_process import BlenderProcess, Limits
+from render.config import RenderConfig
+from render.stage import RenderStage
+
+SMALL = {"views": 6, "resolution": 64, "samples": 8, "surface_points": 3000}
+
+
+@pytest.fixture(scope="session")
+def blender(tmp_path_factory) -> Iterator[BlenderProcess]:
+    process = BlenderProcess(tmp_path_factory.mktemp("scratch"), Limits(1, 120, 6, 1000))
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def render_in(blender: BlenderProcess) -> Callable[..., Row]:
+    """`render_in(folder, file, up_axis=…, rotation=…, samples=…)`: the views row of an asset file (plain or .zip)."""
+
+    def render_file(
+        folder: Path, file: Path, asset_format: str = "", up_axis: str = "y", rotation=(), **settings
+    ) -> Row:
+        corpus = folder / "corpus"
+        corpus.mkdir(exist_ok=True)
+        shutil.copyfile(file, corpus / file.name)
+        stage = RenderStage(RenderConfig(**{**SMALL, **settings}), StageContext(Corpus(corpus), folder))
+        stage.blender = blender  # in place of setup(), which would start another
+        asset = {
+            "uid": file.stem,
+            "file": file.name,
+            "format": asset_format or file.suffix[1:],
+            "up_axis": up_axis,
+            "rotation": rotation,
+        }
+        return stage.process([asset])[0]
+
+    return render_file
+
+
+@pytest.fixture
+def render(render_in, tmp_path: Path) -> Callable[..., Row]:
+    """`render_in` with the test's own folder."""
+    return partial(render_in, tmp_path)
