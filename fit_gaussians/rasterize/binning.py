@@ -79,7 +79,8 @@ def sort_by_depth(order, keys, spare_order, spare_keys, visible, histogram):
         from_order, to_order = to_order, from_order
         shift += DIGIT_BITS
     if (shift // DIGIT_BITS) % 2 == 1:  # the last pass wrote to the spare
-        order[:visible] = spare_order[:visible]
+        for i in range(visible):
+            order[i] = spare_order[i]
 
 
 @kernel
@@ -87,7 +88,8 @@ def fill_tile_lists(tile_boxes, order, visible, width, height, tile_starts, tile
     """Write to tile_lists[tile_starts[t] : tile_starts[t + 1]] the Gaussians that touch tile t, nearest first."""
     tiles_x = (width + TILE_WIDTH - 1) // TILE_WIDTH
     tiles = tiles_x * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
-    tile_ends[:tiles] = tile_starts[:tiles]
+    for tile in range(tiles):
+        tile_ends[tile] = tile_starts[tile]
     for i in range(visible):
         g = order[i]
         for tile_y in range(tile_boxes[g, 2], tile_boxes[g, 3] + 1):

@@ -12,7 +12,14 @@ from numba import njit
 from numba.core.caching import FunctionCache
 
 FLOAT_FLAGS = ("reassoc", "nsz", "arcp", "contract", "afn")
-_OPTIONS = {"nogil": True, "fastmath": set(FLOAT_FLAGS), "error_model": "numpy", "boundscheck": False}
+# The caller holds all arrays while a kernel runs, and kernels allocate none: counting references (nrt) would only cost.
+_OPTIONS = {
+    "nogil": True,
+    "fastmath": set(FLOAT_FLAGS),
+    "error_model": "numpy",
+    "boundscheck": False,
+    "_nrt": False,
+}
 
 log = logging.getLogger(__name__)
 

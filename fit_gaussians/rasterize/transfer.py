@@ -43,7 +43,8 @@ def load_gaussians(means, quats, scales, opacities, colors, planes):
     _copy_triples(means, planes, MEAN_X)
     _copy_quadruples(quats, planes, QUAT_W)
     _copy_triples(scales, planes, SCALE_X)
-    planes[OPACITY, :count] = opacities
+    for g in range(count):
+        planes[OPACITY, g] = opacities[g]
     _copy_triples(colors, planes, RED)
     for k in range(NUM_GAUSSIAN_PLANES):
         planes[k, count:padded_count] = float32(0)  # of opacity 0, so never drawn
