@@ -6,7 +6,7 @@ from string import Template
 from caption.clean import clean_caption
 from caption.errors import BadCaption
 from caption.prompts import load_prompt
-from caption.questions import Question, VisionModel
+from caption.questions import Question, Reply, VisionModel
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ def _second(model: VisionModel, question: Question, again: str) -> Question:
 
 
 def _ask_once(model: VisionModel, questions: list[Question]) -> list[Answer | Exception]:
-    answers = model.answer(questions)
-    return [_judge(question, answer) for question, answer in zip(questions, answers, strict=True)]
+    replies = model.answer(questions)
+    return [_judge(question, reply) for question, reply in zip(questions, replies, strict=True)]
 
 
-def _judge(question: Question, answer: str | Exception) -> Answer | Exception:
-    if isinstance(answer, Exception):
-        return answer
+def _judge(question: Question, reply: Reply | Exception) -> Answer | Exception:
+    if isinstance(reply, Exception):
+        return reply
     try:
-        return Answer(clean_caption(answer), question.views)
+        return Answer(clean_caption(reply.text, reply.complete), question.views)
     except BadCaption as error:
         return error

@@ -48,16 +48,23 @@ _REFUSAL = re.compile(
 _STILL_PICTURE = re.compile(rf"\b(?:the|this|these|each|both|all)\s+(?:\w+\s+)?{_PICTURE}\b", re.IGNORECASE)
 
 
-def clean_caption(answer: str) -> str:
+def clean_caption(answer: str, complete: bool = True) -> str:
     """One sentence in plain text: no markdown, no "the image shows", first letter upper case, a full stop at the end.
 
     Of several sentences the first is kept. A cleaned sentence is left as it is when cleaned again.
 
+    Args:
+        answer: what the model wrote.
+        complete: False where a limit of tokens stopped it: then its first sentence must have an end of its own.
+
     Raises:
-        BadCaption: nothing is left, too few or too many words, a refusal, a sentence about the picture instead of the
-            object, or a model that repeats itself.
+        BadCaption: it was cut off, nothing is left, too few or too many words, a refusal, a sentence about the picture
+            instead of the object, or a model that repeats itself.
     """
-    sentence = _first_sentence(_without_preamble(_plain_text(answer)))
+    text = _without_preamble(_plain_text(answer))
+    sentence = _SENTENCE_END.split(text, maxsplit=1)[0]
+    if not complete and sentence == text:
+        raise BadCaption(f"it was cut off: {sentence[-80:]!r}")
     sentence = _DOUBLED.sub(r"\1", sentence).strip(" \t\"'“”‘’.,;:!?-–—")
     _check(sentence)
     return sentence[0].upper() + sentence[1:] + "."
@@ -80,10 +87,6 @@ def _without_preamble(text: str) -> str:
         if shorter == text:
             return " ".join(text.split("\n", 1)[0].split())
         text = shorter
-
-
-def _first_sentence(text: str) -> str:
-    return _SENTENCE_END.split(text, maxsplit=1)[0]
 
 
 def _check(sentence: str) -> None:

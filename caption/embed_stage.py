@@ -26,7 +26,7 @@ class EmbedStage(Stage):
 
     def setup(self) -> None:
         torch.set_num_threads(self.context.threads)
-        self._encoder = load_encoder(self.config, self.context.threads)
+        self._encoder = load_encoder(self.config, self.context.threads, self.config.image_batch_size)
 
     def process(self, batch: list[Row]) -> list[Row | Failure]:
         """One row of `embeddings` for every joined row of `views` and `captions`."""

@@ -7,5 +7,11 @@ class BadRender(AssetError):
     """The views show nothing that could be described: empty, all of one colour, or without their textures."""
 
 
+class ServerFailure(PipelineError):
+    """The server of the model failed, though it was asked several times."""
+
+    retryable = True
+
+
 class BadCaption(PipelineError):
     """The model's answer is not one clean sentence, even when asked again."""

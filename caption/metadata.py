@@ -20,10 +20,15 @@ _SAYS_NOTHING = frozenset(
 )  # fmt: skip
 
 
+def load(config: CaptionConfig, threads: int) -> "MetadataCaptioner":
+    """Captioner without a model; `threads` have nothing to do."""
+    return MetadataCaptioner(config)
+
+
 class MetadataCaptioner:
     """Captions such as "A brown and white armchair, filed under office and tagged seat and furniture."."""
 
-    def __init__(self, config: CaptionConfig, threads: int = 1):
+    def __init__(self, config: CaptionConfig):
         self.source = "metadata"
         self._views = config.views
 

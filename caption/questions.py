@@ -1,4 +1,4 @@
-"""What a vision-language model is asked, and what such a model is, wherever it runs."""
+"""What a vision-language model is asked and what it answers, and what such a model is, wherever it runs."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,6 +19,14 @@ class Question:
         return Question(self.text, self.images[:1], self.views[:1])
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What a model wrote, and whether it had come to its end when the limit of tokens stopped it."""
+
+    text: str
+    complete: bool = True
+
+
 class VisionModel(Protocol):
     """What answers questions about pictures.
 
@@ -30,5 +38,5 @@ class VisionModel(Protocol):
     source: str
     is_chat: bool
 
-    def answer(self, questions: list[Question]) -> list[str | Exception]:
-        """The answer to every question, in order, or the error that stands for it."""
+    def answer(self, questions: list[Question]) -> list[Reply | Exception]:
+        """The reply to every question, in order, or the error that stands for it."""

@@ -1,14 +1,15 @@
-"""The captioners. A captioner is one line here and one class (docs/captioning.md)."""
+"""The captioners. A captioner is one line here and one module (docs/captioning.md)."""
 
 from importlib import import_module
 
 from caption.config import CaptionConfig
 from caption.result import Captioner
 
-# name -> its class, made with (config, threads); imported only when it is used
+# name -> module with `load(config, threads) -> Captioner`; imported only when it is used
 CAPTIONERS = {
-    "metadata": "caption.metadata:MetadataCaptioner",
-    "transformers": "caption.vlm:TransformersCaptioner",
+    "metadata": "caption.metadata",
+    "transformers": "caption.vlm",
+    "server": "caption.server",
 }
 
 
@@ -16,7 +17,6 @@ def load_captioner(config: CaptionConfig, threads: int = 1) -> Captioner:
     """The captioner that the config names, ready to work.
 
     Raises:
-        ConfigError: its model or prompt cannot be loaded.
+        ConfigError: its model, server or prompt is not there.
     """
-    module, _, attribute = CAPTIONERS[config.captioner].partition(":")
-    return getattr(import_module(module), attribute)(config, threads)
+    return import_module(CAPTIONERS[config.captioner]).load(config, threads)

@@ -1,7 +1,13 @@
-"""Captions by a vision-language model that is shown several views of an object at once."""
+"""Captions by a vision-language model: which views it is shown, and whether together or one by one."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from PIL import Image
 
 from caption.asking import ask
 from caption.config import CaptionConfig
+from caption.encoders import Encoder, load_encoder
 from caption.prompts import load_prompt
 from caption.questions import Question, VisionModel
 from caption.result import Caption
@@ -10,32 +16,69 @@ from caption.views import check_render, choose_views, thumbnails, view_coverage
 from pipeline.errors import PipelineError
 
 
-class VisionCaptioner:
-    """One question per object; the objects of a batch are asked together."""
+@dataclass(frozen=True)
+class Shown:
+    """The views of an object that the model is shown, best first."""
 
-    def __init__(self, config: CaptionConfig, model: VisionModel):
+    uid: str
+    views: tuple[int, ...]
+    images: tuple[Image.Image, ...]
+
+
+def vision_captioner(config: CaptionConfig, model: VisionModel, merger: VisionModel, threads: int) -> "VisionCaptioner":
+    """The captioner for the config's mode; `merger` is the chat model that merges captions of single views."""
+    from caption.per_view import PerViewCaptioner
+
+    needs_scorer = config.mode == "per-view" or config.choose_by == "embedding"
+    scorer = load_encoder(config.scorer, threads) if needs_scorer else None
+    if config.mode == "per-view":
+        return PerViewCaptioner(config, model, scorer, merger)
+    return TogetherCaptioner(config, model, scorer)
+
+
+class VisionCaptioner(ABC):
+    """Refuses bad renders and chooses views; how the model is then asked is a subclass' matter."""
+
+    def __init__(self, config: CaptionConfig, model: VisionModel, scorer: Encoder | None):
         self.source = model.source
+        self._config = config
         self._model = model
-        self._views = config.views
-        self._prompt_id = config.prompt or ("object-v1" if model.is_chat else "prefix-v1")
-        self._prompt = load_prompt(self._prompt_id)
+        self._scorer = scorer
 
     def caption(self, subjects: list[Subject]) -> list[Caption | Exception]:
         """A caption for every subject, or a `BadRender`, a `BadCaption` or the model's own error for it."""
-        questions = [self._question(subject) for subject in subjects]
-        good = [question for question in questions if isinstance(question, Question)]
-        answers = iter(ask(self._model, good) if good else [])
-        return [self._caption(next(answers)) if isinstance(question, Question) else question for question in questions]
+        shown = [self._show(subject) for subject in subjects]
+        good = [item for item in shown if isinstance(item, Shown)]
+        captions = iter(self._caption(good) if good else [])
+        return [next(captions) if isinstance(item, Shown) else item for item in shown]
 
-    def _question(self, subject: Subject) -> Question | PipelineError:
+    @abstractmethod
+    def _caption(self, shown: list[Shown]) -> list[Caption | Exception]: ...
+
+    def _show(self, subject: Subject) -> Shown | PipelineError:
         try:
             check_render(subject)
-            chosen = choose_views(thumbnails(subject.views), view_coverage(subject.views), self._views)
+            by_embedding = self._config.choose_by == "embedding"
+            features = self._scorer.encode_images(subject.views) if by_embedding else thumbnails(subject.views)
+            chosen = choose_views(features, view_coverage(subject.views), self._config.views)
         except PipelineError as error:
             return error
-        return Question(self._prompt, tuple(subject.views[v] for v in chosen), tuple(chosen))
+        return Shown(subject.uid, tuple(chosen), tuple(subject.views[v] for v in chosen))
 
-    def _caption(self, answer) -> Caption | Exception:
-        if isinstance(answer, Exception):
-            return answer
-        return Caption(answer.text, views=answer.views, prompt_id=self._prompt_id)
+
+class TogetherCaptioner(VisionCaptioner):
+    """One question per object, about all its chosen views; the objects of a batch are asked together."""
+
+    def __init__(self, config: CaptionConfig, model: VisionModel, scorer: Encoder | None):
+        super().__init__(config, model, scorer)
+        self._prompt_id = config.prompt or ("object-v1" if model.is_chat else "prefix-v1")
+        self._prompt = load_prompt(self._prompt_id)
+
+    def _caption(self, shown: list[Shown]) -> list[Caption | Exception]:
+        answers = ask(self._model, [Question(self._prompt, item.images, item.views) for item in shown])
+        return [
+            answer
+            if isinstance(answer, Exception)
+            else Caption(answer.text, views=answer.views, prompt_id=self._prompt_id)
+            for answer in answers
+        ]

@@ -7,8 +7,8 @@ import torch
 
 from caption.background import over_background
 from caption.config import CaptionConfig
-from caption.questions import Question
-from caption.vision import VisionCaptioner
+from caption.questions import Question, Reply
+from caption.vision import VisionCaptioner, vision_captioner
 from caption.weights import weights_hash
 from pipeline.errors import ConfigError
 from pipeline.torchvision_shim import prepare_torchvision
@@ -16,12 +16,11 @@ from pipeline.torchvision_shim import prepare_torchvision
 logger = logging.getLogger(__name__)
 
 
-class TransformersCaptioner(VisionCaptioner):
-    """Captions by a local model."""
-
-    def __init__(self, config: CaptionConfig, threads: int = 1):
-        torch.set_num_threads(threads)
-        super().__init__(config, TransformersModel(config))
+def load(config: CaptionConfig, threads: int) -> VisionCaptioner:
+    """Captioner by a model on this machine, which also merges captions of single views."""
+    torch.set_num_threads(threads)
+    model = TransformersModel(config)
+    return vision_captioner(config, model, model, threads)
 
 
 class TransformersModel:
@@ -46,26 +45,34 @@ class TransformersModel:
         self.is_chat = bool(getattr(self._processor, "chat_template", None))
         if self.is_chat:
             self._processor.tokenizer.padding_side = "left"  # answers of a batch begin at one position
+        self._stops = _stop_tokens(self._model, self._processor.tokenizer)
         self.source = f"vlm:{self._name_and_revision(config)}"
         logger.info("captioner %s on %s, %s", self.source, self._device, "chat" if self.is_chat else "plain prompt")
 
-    def answer(self, questions: list[Question]) -> list[str]:
-        """The model's answer to every question, all in one batch."""
-        pictures = [[over_background(image) for image in question.images] for question in questions]
+    def answer(self, questions: list[Question]) -> list[Reply]:
+        """The model's reply to every question, all in one batch; each has pictures, or none has."""
         texts = [self._prompt(question) for question in questions]
+        pictures = [[over_background(image) for image in question.images] for question in questions]
         if not self.is_chat:
             pictures = [images[0] for images in pictures]
-        inputs = self._processor(images=pictures, text=texts, padding=True, return_tensors="pt")
-        inputs = inputs.to(self._device, self._model.dtype)
-        asked = inputs["input_ids"].clone()
+        given = {"images": pictures} if questions[0].images else {}
+        inputs = self._processor(text=texts, **given, padding=True, return_tensors="pt")
+        asked = inputs["input_ids"]
         with torch.inference_mode():
-            tokens = self._model.generate(**inputs, max_new_tokens=self._max_new_tokens, do_sample=False, num_beams=1)
-        if self.is_chat and tokens.shape[1] >= asked.shape[1] and torch.equal(tokens[:, : asked.shape[1]], asked):
+            tokens = self._model.generate(
+                **inputs.to(self._device, self._model.dtype),
+                max_new_tokens=self._max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+            ).cpu()
+        if self.is_chat and torch.equal(tokens[:, : asked.shape[1]], asked):
             tokens = tokens[:, asked.shape[1] :]  # decoders repeat the question
         answers = self._processor.batch_decode(tokens, skip_special_tokens=True)
-        if self.is_chat:
-            return answers
-        return [_without_prompt(answer, text) for answer, text in zip(answers, texts, strict=True)]
+        if not self.is_chat:
+            answers = [_without_prompt(answer, text) for answer, text in zip(answers, texts, strict=True)]
+        return [
+            Reply(answer, last in self._stops) for answer, last in zip(answers, tokens[:, -1].tolist(), strict=True)
+        ]
 
     def _prompt(self, question: Question) -> str:
         if not self.is_chat:
@@ -79,6 +86,20 @@ class TransformersModel:
         if Path(config.model).is_dir():
             return f"{Path(config.model).resolve().name}@{weights_hash(self._model)}"
         return f"{config.model}@{getattr(self._model.config, '_commit_hash', None) or config.revision}"
+
+
+def _stop_tokens(model: torch.nn.Module, tokenizer) -> set[int]:
+    """Tokens that stand at the end of an answer that came to its end."""
+    text = model.config.get_text_config()
+    stops = [
+        model.generation_config.eos_token_id,
+        tokenizer.eos_token_id,
+        tokenizer.pad_token_id,
+        tokenizer.sep_token_id,
+    ]
+    stops += [getattr(text, name, None) for name in ("eos_token_id", "pad_token_id", "sep_token_id")]
+    lists = [stop if isinstance(stop, list) else [stop] for stop in stops]
+    return {token for tokens in lists for token in tokens if token is not None}
 
 
 def _without_prompt(answer: str, prompt: str) -> str:

@@ -12,10 +12,10 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from caption.config import EmbedConfig
+from caption.config import EncoderConfig
 from pipeline.errors import ConfigError
 
-# name -> module with `from_config(config, threads) -> Encoder` and `from_details(details) -> Encoder`
+# name -> module with `from_config(config, threads, batch_size) -> Encoder` and `from_details(details) -> Encoder`
 ENCODERS = {
     "open_clip": "caption.encoders.open_clip",
     "conse": "caption.encoders.conse",
@@ -43,13 +43,17 @@ class Encoder(Protocol):
         """Unit vectors, float32 [B, D], of sentences."""
 
 
-def load_encoder(config: EmbedConfig, threads: int = 1) -> Encoder:
-    """The encoder that the config names, on the GPU where there is one; `threads` threads prepare its pictures.
+def load_encoder(config: EncoderConfig, threads: int = 1, batch_size: int = 64) -> Encoder:
+    """The encoder that the config names, on the GPU where there is one.
+
+    Args:
+        threads: that decode and prepare pictures.
+        batch_size: pictures or texts that go through the model at once, at most.
 
     Raises:
         ConfigError: no such encoder, or its weights cannot be loaded.
     """
-    return _module(config.encoder).from_config(config, threads)
+    return _module(config.encoder).from_config(config, threads, batch_size)
 
 
 def load_encoder_by_id(id: str) -> Encoder:

@@ -8,15 +8,15 @@ import torch
 from PIL import Image
 
 from caption.background import over_background
-from caption.config import EmbedConfig
+from caption.config import EncoderConfig
 from caption.encoders.batching import prepared_batches
 from caption.weights import weights_hash
 from pipeline.errors import ConfigError
 from pipeline.torchvision_shim import prepare_torchvision
 
 
-def from_config(config: EmbedConfig, threads: int) -> "OpenClipEncoder":
-    return OpenClipEncoder(config.model, config.pretrained, config.dtype, config.image_batch_size, threads)
+def from_config(config: EncoderConfig, threads: int, batch_size: int) -> "OpenClipEncoder":
+    return OpenClipEncoder(config.model, config.pretrained, config.dtype, batch_size, threads)
 
 
 def from_details(details: str) -> "OpenClipEncoder":

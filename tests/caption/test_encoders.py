@@ -4,7 +4,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from caption.background import over_background
-from caption.config import EmbedConfig
+from caption.config import EncoderConfig
 from caption.encoders import load_encoder, load_encoder_by_id
 from caption.encoders.batching import prepared_batches
 from pipeline.errors import ConfigError
@@ -12,13 +12,13 @@ from pipeline.errors import ConfigError
 
 @pytest.fixture(scope="module")
 def conse():
-    return load_encoder(EmbedConfig(encoder="conse"))
+    return load_encoder(EncoderConfig(encoder="conse"))
 
 
 @pytest.fixture(scope="module")
 def clip(tiny_clip):
     model, pretrained = tiny_clip
-    return load_encoder(EmbedConfig(encoder="open_clip", model=model, pretrained=pretrained, image_batch_size=3))
+    return load_encoder(EncoderConfig(model=model, pretrained=pretrained), batch_size=3)
 
 
 def pictures(count: int, mode: str = "RGBA") -> list[Image.Image]:
@@ -61,13 +61,13 @@ def test_the_id_follows_the_weights(tiny_clip, clip, tmp_path):
     weights = torch.load(pretrained, weights_only=True)
     weights["logit_scale"] += 1e-6
     torch.save(weights, tmp_path / "other.pt")
-    other = load_encoder(EmbedConfig(model=model, pretrained=str(tmp_path / "other.pt")))
+    other = load_encoder(EncoderConfig(model=model, pretrained=str(tmp_path / "other.pt")))
     assert other.id.rpartition("@")[2] != clip.id.rpartition("@")[2]
 
 
 def test_low_precision_keeps_the_id_and_nearly_the_vectors(tiny_clip, clip):
     model, pretrained = tiny_clip
-    low = load_encoder(EmbedConfig(model=model, pretrained=pretrained, dtype="bfloat16"))
+    low = load_encoder(EncoderConfig(model=model, pretrained=pretrained, dtype="bfloat16"))
     images = pictures(2)
     assert low.id == clip.id
     assert low.encode_images(images).dtype == np.float32
@@ -87,7 +87,7 @@ def test_low_precision_keeps_the_id_and_nearly_the_vectors(tiny_clip, clip):
 )
 def test_a_wrong_name_or_random_weights_are_refused(section, tiny_clip):
     with pytest.raises(ConfigError):
-        load_encoder(EmbedConfig(**section))
+        load_encoder(EncoderConfig(**section))
 
 
 def test_a_pickle_that_runs_code_is_refused(tiny_clip, tmp_path):
@@ -97,7 +97,7 @@ def test_a_pickle_that_runs_code_is_refused(tiny_clip, tmp_path):
 
     torch.save({"visual.proj": Hostile()}, tmp_path / "hostile.pt")
     with pytest.raises(ConfigError):
-        load_encoder(EmbedConfig(model=tiny_clip[0], pretrained=str(tmp_path / "hostile.pt")))
+        load_encoder(EncoderConfig(model=tiny_clip[0], pretrained=str(tmp_path / "hostile.pt")))
     assert not (tmp_path / "ran").exists()
 
 
