@@ -42,9 +42,9 @@ def load_config(file: Path) -> Config:
         return Config.model_validate(values)
     except OSError as error:
         raise ConfigError(f"cannot read config {file}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{file}: {key}: {first['msg']}") from error
+        raise ConfigError(": ".join(filter(None, (str(file), key, first["msg"])))) from error

@@ -132,9 +132,18 @@ class Corpus:
 
     def read_index(self, columns: list[str] | None = None, shard: int | None = None) -> list[Row]:
         """Rows of index.parquet, in its order: all of them or those of one shard."""
-        filters = None if shard is None else [("shard", "=", shard)]
-        with self.filesystem.open(self.path("index.parquet"), "rb") as file:
-            return rows_from_table(pq.read_table(file, columns=columns, filters=filters))
+        with self._parquet(self.path("index.parquet")) as parquet:
+            if shard is None:
+                return rows_from_table(parquet.read(columns))
+            place = parquet.schema_arrow.names.index("shard")
+            ranges = (
+                parquet.metadata.row_group(group).column(place).statistics for group in range(parquet.num_row_groups)
+            )
+            groups = [group for group, shards in enumerate(ranges) if shards.min <= shard <= shards.max]
+            wanted = None if columns is None else [*columns, "shard"]
+            table = parquet.read_row_groups(groups, wanted)
+        mine = table.filter(pa.array(table.column("shard").to_numpy() == shard))
+        return rows_from_table(mine if columns is None else mine.select(columns))
 
     # Tables
 
@@ -150,16 +159,16 @@ class Corpus:
 
     def read_rows(self, table: str, shard: int, columns: list[str] | None = None) -> list[Row]:
         """All rows of one shard of a small table, in the shard's order."""
-        with self.filesystem.open(self.shard_path(table, shard), "rb") as file:
-            return rows_from_table(pq.read_table(file, columns=columns))
+        with self._parquet(self.shard_path(table, shard)) as parquet:
+            return rows_from_table(parquet.read(columns))
 
     def read_errors(self, stage: str, shard: int) -> list[Row]:
         """The shard's failures in `stage`; empty where there is no errors file."""
         path = self.errors_path(stage, shard)
         if not self.filesystem.exists(path):
             return []
-        with self.filesystem.open(path, "rb") as file:
-            return rows_from_table(pq.read_table(file))
+        with self._parquet(path) as parquet:
+            return rows_from_table(parquet.read())
 
     def write_errors(self, stage: str, shard: int, rows: list[Row]) -> None:
         """Replace the shard's failures in `stage`; no file is left where there is none."""
@@ -186,6 +195,12 @@ class Corpus:
             return []
         names = (name.rsplit("/", 1)[-1] for name in self.filesystem.ls(folder, detail=False))
         return sorted(int(name[:5]) for name in names if name.endswith(".parquet"))
+
+    @contextmanager
+    def _parquet(self, path: str) -> Iterator[pq.ParquetFile]:
+        """An open Parquet file (`pq.read_table` would import pandas, where it is installed)."""
+        with self.filesystem.open(path, "rb") as file, pq.ParquetFile(file) as parquet:
+            yield parquet
 
     # Asset files
 

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
-from pipeline.lineage import differences, stage_content
+from pipeline.lineage import differences, stage_content, with_defaults
 from pipeline.planning import read_manifest
 from pipeline.registry import ShardStageEntry
 from pipeline.rows import Row
@@ -116,10 +116,10 @@ class Ledger:
         record = self.record(stage, shard)
         if record is None or redo is Redo.EVERYTHING:
             return everything
-        if record.get("config_hash") != content_hash(self.content(stage)):
+        changed = differences(with_defaults(record.get("content", {})), self.content(stage))
+        if changed:
             if redo is Redo.OUTDATED:
                 return everything
-            changed = differences(record.get("content", {}), self.content(stage))
             raise ConfigError(
                 f"stage {stage}, shard {shard} was made by another config ({changed}): "
                 "--force makes it again, another --corpus keeps it"

@@ -31,4 +31,9 @@ def _is_alive(pid: int) -> bool:
         return False
     except PermissionError:  # somebody else's
         return True
-    return True
+    # A killed process that nobody waits for (as in containers without an init) keeps its number, but does nothing.
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:  # it has just ended, or this system has no /proc
+        return not status.parent.parent.exists()

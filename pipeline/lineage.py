@@ -24,6 +24,18 @@ def stage_content(stage: str, config: Config, stages: Mapping[str, ShardStageEnt
     return {name: getattr(config, name).content() for name in upstream(stage, stages)}
 
 
+def with_defaults(content: Mapping[str, Any]) -> dict[str, Any]:
+    """An older content with the fields that have come since, at their defaults.
+
+    So that a newer version takes up a corpus of an older one, the default of a new field must do what was done before.
+    """
+    defaults = Config()
+    return {
+        name: getattr(defaults, name).content() | fields if name in Config.model_fields else fields
+        for name, fields in content.items()
+    }
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """The fields in which two contents differ, as `fit.iterations: 300 there, 500 now`; empty if they are equal."""
     there, now = _flat(old), _flat(new)

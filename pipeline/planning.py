@@ -10,7 +10,7 @@ from pipeline.assets.config import AssetsConfig
 from pipeline.config import Config
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
-from pipeline.lineage import differences
+from pipeline.lineage import differences, with_defaults
 from pipeline.rows import Row
 from pipeline.schema import INDEX
 from pipeline.settings import content_hash
@@ -45,7 +45,8 @@ def ensure_planned(corpus: Corpus, config: Config) -> dict[str, Any]:
     planning = planning_content(config.assets)
     if manifest is None:
         return _plan(corpus, config, planning)
-    changed = differences({"assets": manifest["planning"]}, {"assets": planning})
+    planned = with_defaults({"assets": manifest["planning"]})["assets"]
+    changed = differences({"assets": planned}, {"assets": planned | planning})
     if changed:
         raise ConfigError(f"corpus {corpus.uri} was planned with other settings ({changed}): choose another --corpus")
     return manifest

@@ -81,11 +81,12 @@ _SHARD_ENTRIES = (
         "embed", "caption.embed_stage:EmbedStage", reads=("views", "captions"), writes="embeddings", extra="caption"
     ),
 )
+_SHARD_NAMES = tuple(entry.name for entry in _SHARD_ENTRIES)
 _CORPUS_ENTRIES = (
-    CorpusStageEntry("pack", "pipeline.pack.stage:PackStage", after=("assets", "render", "fit", "caption", "embed")),
+    CorpusStageEntry("pack", "pipeline.pack.stage:PackStage", after=_SHARD_NAMES),
     CorpusStageEntry("train", "model.stage:TrainStage", after=("pack",), extra="train"),
-    CorpusStageEntry("evaluate", "model.stage:EvaluateStage", after=("pack", "train"), extra="train"),
-    CorpusStageEntry("report", "pipeline.report.stage:ReportStage", after=("pack", "train", "evaluate")),
+    CorpusStageEntry("evaluate", "model.stage:EvaluateStage", after=("train",), extra="train"),
+    CorpusStageEntry("report", "pipeline.report.stage:ReportStage", after=(*_SHARD_NAMES, "pack", "train", "evaluate")),
 )
 SHARD_STAGES: dict[str, ShardStageEntry] = {entry.name: entry for entry in _SHARD_ENTRIES}
 CORPUS_STAGES: dict[str, CorpusStageEntry] = {entry.name: entry for entry in _CORPUS_ENTRIES}

@@ -97,6 +97,7 @@ def _run(request: Request, corpus: Corpus, console: Console) -> int:
         executor = import_module(f"pipeline.executors.{options.executor}")
         with StageProgress(agenda.totals, console) as progress:
             executor.run(job, agenda.chains, options.workers, progress.report)
+        corpus.remove_leftovers()  # of workers that died in this run
     ran = [stage for stage in corpus_stages if _run_corpus_stage(job, stage, options, console)]
     if not agenda.chains and not ran:
         failed = sum(agenda.failed.values())

@@ -1,0 +1,76 @@
+"""Look at one object, or at a bare splat, in the browser.
+
+    python -m pipeline.view CORPUS --uid UID
+    python -m pipeline.view splat.ply
+
+One HTML page is written, which needs nothing beside it and no network, and opened.
+"""
+
+import argparse
+import sys
+import tempfile
+import webbrowser
+from pathlib import Path
+
+from pipeline.corpus import Corpus
+from pipeline.errors import AssetError, ConfigError
+
+CLASSIC_EPS2D = 0.3  # what a PLY that says nothing was most likely fitted with
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.view", description=__doc__.splitlines()[0])
+    parser.add_argument("what", help="a corpus (folder or URI), a copy of its triplets, or a splat as .ply")
+    parser.add_argument("--uid", help="the object, if a corpus is given")
+    parser.add_argument("--out", type=Path, help="write the page there and do not open it")
+    options = parser.parse_args(arguments)
+    try:
+        page = ply_page(Path(options.what)) if options.what.endswith(".ply") else object_page(options.what, options.uid)
+    except (ConfigError, AssetError, KeyError) as error:
+        print(f"error: {error.args[0]}", file=sys.stderr)
+        return 2
+    path = options.out or Path(tempfile.mkdtemp(prefix="splat-")) / "index.html"
+    path.write_text(page, encoding="utf-8")
+    print(path)
+    if not options.out:
+        webbrowser.open(path.resolve().as_uri())
+    return 0
+
+
+def object_page(uri: str, uid: str | None) -> str:
+    """The page of an object of a corpus.
+
+    Raises:
+        ConfigError: no uid, no corpus, or the object was not fitted.
+        KeyError: the corpus has no such object.
+    """
+    from fit_gaussians.gaussians import Gaussians
+    from pipeline.report.gallery import draw_card
+    from pipeline.report.object_page import render_object_page
+
+    if not uid:
+        raise ConfigError("which object? name it by --uid UID")
+    item = Corpus.open(uri).object(uid)
+    if "means" not in item.row:
+        raise ConfigError(f"object {uid} has no splat: it failed or was not fitted yet")
+    card, mode, eps2d = draw_card(item.row), item.row["rasterize_mode"], item.row["eps2d"]
+    return render_object_page(card.name, Gaussians(**item.splat), mode, eps2d, card)
+
+
+def ply_page(path: Path) -> str:
+    """The page of a splat in 3DGS's PLY layout.
+
+    Raises:
+        AssetError: it is not one.
+    """
+    from fit_gaussians.ply import read_ply
+    from pipeline.report.object_page import render_object_page
+
+    read = read_ply(path)
+    mode, eps2d = read.rasterize_mode or "classic", read.eps2d if read.eps2d is not None else CLASSIC_EPS2D
+    return render_object_page(path.name, read.splat, mode, eps2d, card=None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
