@@ -81,8 +81,16 @@ class EvaluateConfig(Section):
 
     run: str = "default"
     splits: tuple[str, ...] = ("train", "val", "heldout")
-    zero_shot: Literal["", "category", "name", "lvis_category"] = "category"
-    """Column whose values are the classes of zero-shot classification; empty: none."""
+    label: Literal["category", "name", "lvis_category"] = "category"
+    """Column that holds an object's class."""
+    zero_shot: bool = True
+    """Classify by sentences; needs the encoder that made the embeddings."""
+    classes: str = ""
+    """Classes of zero-shot: a label set (modelnet40, scanobjectnn) or a JSON list; empty: the column's values."""
+    few_shot: tuple[tuple[int, int], ...] = ()
+    """(ways, shots) of few-shot episodes."""
+    linear_probe: bool = False
+    """Train a linear classifier on the frozen features of the train split."""
     batch_size: int = runtime(32)
     threads: int = runtime(0)
     """CPU threads; 0: all."""

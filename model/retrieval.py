@@ -50,3 +50,9 @@ def bootstrap_interval(values: np.ndarray, draws: int = 1000, seed: int = 0) -> 
     means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(draws)]
     low, high = np.quantile(means, (0.025, 0.975))
     return float(low), float(high)
+
+
+def with_interval(key: str, values: np.ndarray, chance: float) -> dict[str, float]:
+    """The mean of per-object values under `key`, its chance and its interval beside it."""
+    low, high = bootstrap_interval(values)
+    return {key: float(values.mean()), f"{key}_chance": chance, f"{key}_low": low, f"{key}_high": high}

@@ -10,6 +10,8 @@ class AssetsConfig(Section):
     """Registered asset source: folder | sh3f."""
     path: str = ""
     """What the source reads: a folder of assets, or one or more .sh3f files (several joined by commas)."""
+    heldout_libraries: str = ""
+    """sh3f: file names (joined by commas) of libraries whose pieces are all `heldout`."""
     limit: int = 0
     """How many objects to take, drawn by the hash of their uid so that a larger limit keeps them all; 0: all."""
     shard_size: int = 64

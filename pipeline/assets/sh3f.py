@@ -40,14 +40,18 @@ class Sh3fSource(AssetSource):
 
     def plan(self) -> Iterator[Row]:
         seen: set[str] = set()
-        for path in self._libraries().values():
+        libraries = self._libraries()
+        heldout = {name.strip() for name in self.config.heldout_libraries.split(",") if name.strip()}
+        if heldout - libraries.keys():
+            raise ConfigError(f"assets.heldout_libraries: {', '.join(heldout - libraries.keys())} not in assets.path")
+        for path in libraries.values():
             for row in _library_rows(path):
                 if row["uid"] in seen:
                     # Sweet Home 3D, too, keeps the first of several pieces with one id.
                     logger.warning("%s: %s is there twice; the first one is taken", path, row["uid"])
                     continue
                 seen.add(row["uid"])
-                yield row
+                yield {**row, "split": "heldout"} if path.name in heldout else row
 
     def fetch(self, row: Row, folder: Path) -> Fetched:
         details = json.loads(row["details"])

@@ -35,7 +35,7 @@ def corpus(eight_shapes, tmp_path) -> Corpus:
 def test_training_tells_eight_shapes_apart(corpus, config):
     figures = TrainStage(config).run(corpus)
     assert figures["steps"] == 40 and figures["train_objects"] == 8
-    result = EvaluateStage(EvaluateConfig(zero_shot="", threads=1)).run(corpus)
+    result = EvaluateStage(EvaluateConfig(zero_shot=False, threads=1)).run(corpus)
     for direction in ("text_to_3d", "3d_to_text", "image_to_3d", "3d_to_image"):
         assert result[f"retrieval_train_{direction}_r1"] >= 0.9
         assert result[f"retrieval_train_{direction}_r1_chance"] == 1 / 8
@@ -51,7 +51,7 @@ def test_training_tells_eight_shapes_apart(corpus, config):
 def test_untrained_model_is_near_chance(corpus, config):
     """The other side of the test above: without steps that learn, retrieval is not near 1."""
     train(corpus, config.model_copy(update={"steps": 1, "learning_rate": 0.0}))
-    result = evaluate(corpus, EvaluateConfig(zero_shot="", threads=1))
+    result = evaluate(corpus, EvaluateConfig(zero_shot=False, threads=1))
     assert result["retrieval_train_text_to_3d_r1"] < 0.6
 
 
@@ -198,4 +198,4 @@ def test_evaluation_refuses_other_embeddings(corpus, config):
     train(corpus, config.model_copy(update={"steps": 1}))
     write_split(corpus, "heldout", [triplet_row(0, "heldout", shape_gaussians(0, 500), encoder="other:model@1")])
     with pytest.raises(ConfigError, match="train again"):
-        evaluate(corpus, EvaluateConfig(zero_shot=""))
+        evaluate(corpus, EvaluateConfig(zero_shot=False))

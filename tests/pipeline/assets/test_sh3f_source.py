@@ -180,3 +180,11 @@ def test_a_zip_without_catalogue_is_a_config_error(tmp_path):
         archive.writestr("a.txt", "x")
     with pytest.raises(ConfigError, match=r"holds no PluginFurnitureCatalog\.properties"):
         plan_of(tmp_path / "l.sh3f")
+
+
+def test_whole_libraries_are_held_out(tmp_path):
+    paths = [write_library(tmp_path / f"{name}.sh3f", HEAD + CHAIR, {}) for name in ("seen", "unseen")]
+    config = AssetsConfig(source="sh3f", path=",".join(map(str, paths)), heldout_libraries="unseen.sh3f")
+    assert [row["split"] for row in make_source(config).plan()] == ["", "heldout"]
+    with pytest.raises(ConfigError, match="other.sh3f not in assets.path"):
+        list(make_source(config.model_copy(update={"heldout_libraries": "other.sh3f"})).plan())
