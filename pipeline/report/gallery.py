@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from pipeline.report.objects import Measured
 from pipeline.report.pictures import comparison_sheet, data_uri
 from pipeline.rows import Row
 
@@ -15,8 +14,6 @@ class Card:
 
     uid: str
     name: str
-    place: int  # in the ranking by PSNR, 0 is the best
-    badge: str  # best | median | worst, or empty
     psnr: float
     caption: str
     caption_source: str
@@ -24,18 +21,19 @@ class Card:
     lines: int  # views on the sheet
     search_text: str  # what the filter of the gallery looks through, in lower case
     facts: list[tuple[str, str]]  # label, value
+    place: int = 0  # in the ranking by PSNR, 0 is the best
+    badge: str = ""  # best | median | worst, or none
+    href: str = ""  # of the object's own page
 
 
-def draw_card(item: Measured, row: Row, place: int, total: int) -> Card:
-    """The card of one object, from its joined row."""
+def draw_card(row: Row) -> Card:
+    """The card of one object that was fitted, from its joined row; its place is for the caller to say."""
     sheet = comparison_sheet(row)
     tile = sheet.width // 3
     return Card(
-        uid=item.uid,
-        name=row["name"] or item.uid,
-        place=place,
-        badge={0: "best", total // 2: "median", total - 1: "worst"}.get(place, "") if total > 2 else "",
-        psnr=item.psnr,
+        uid=row["uid"],
+        name=row["name"] or row["uid"],
+        psnr=row["psnr"],
         caption=row.get("caption", ""),
         caption_source=row.get("caption_source", "no caption"),
         sheet=data_uri(sheet),

@@ -52,7 +52,7 @@ if (cardsBox) {
     const sides = document.createElement("div");
     sides.className = "sides";
     sides.append(left, card.querySelector(".facts").cloneNode(true));
-    body.replaceChildren(title, card.querySelector(".caption").cloneNode(true), sides);
+    body.replaceChildren(title, card.querySelector(".caption").cloneNode(true), card.querySelector(".turn").cloneNode(true), sides);
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
   }

@@ -9,26 +9,33 @@ from markupsafe import Markup
 from pipeline.report import charts
 from pipeline.report.pictures import DIFFERENCE_GAIN
 
+FOLDER = files("pipeline.report")
+
 
 def render_page(**values: Any) -> str:
     """The report as one HTML document; `values` are what index.html.j2 shows."""
-    environment = Environment(
+    template = environment().get_template("index.html.j2")
+    script = Markup((FOLDER / "page.js").read_text(encoding="utf-8"))
+    return template.render(style=page_style(), script=script, chart=charts, difference_gain=DIFFERENCE_GAIN, **values)
+
+
+def environment() -> Environment:
+    """Where templates come from; what they show is escaped."""
+    made = Environment(
         loader=PackageLoader("pipeline.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["duration"] = duration
-    environment.filters["size"] = size
-    folder = files("pipeline.report")
-    return environment.get_template("index.html.j2").render(
-        style=Markup((folder / "page.css").read_text(encoding="utf-8")),
-        script=Markup((folder / "page.js").read_text(encoding="utf-8")),
-        chart=charts,
-        difference_gain=DIFFERENCE_GAIN,
-        **values,
-    )
+    made.filters["duration"] = duration
+    made.filters["size"] = size
+    return made
+
+
+def page_style() -> Markup:
+    """The style sheet, to be put into a page."""
+    return Markup((FOLDER / "page.css").read_text(encoding="utf-8"))
 
 
 def duration(seconds: float) -> str:

@@ -2,18 +2,22 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from fit_gaussians.gaussians import ATTRIBUTES, Gaussians
 from pipeline.corpus import Corpus
 from pipeline.report.charts import Histogram, histogram
 from pipeline.report.config import ReportConfig
-from pipeline.report.gallery import draw_card
+from pipeline.report.gallery import Card, draw_card
+from pipeline.report.object_page import VIEWER, VIEWER_FILES, object_file, object_href, render_object_page
 from pipeline.report.objects import Measured, measured_objects, read_objects, spread
 from pipeline.report.overview import corpus_stages, count_objects, count_stages, pack_figures, read_failures
 from pipeline.report.page import render_page
 from pipeline.report.training import read_runs
+from pipeline.rows import Row
 from pipeline.stage import CorpusStage
 
 
@@ -33,8 +37,13 @@ class ReportStage(CorpusStage):
         ranked = measured_objects(corpus)
         chosen = spread(ranked, self.config.max_objects)
         places = {item.uid: place for place, item in enumerate(ranked)}
-        cards = [draw_card(item, row, places[item.uid], len(ranked)) for item, row in read_objects(corpus, chosen)]
+        cards = []
+        for item, row in read_objects(corpus, chosen):
+            card, place = draw_card(row), places[item.uid]
+            write_object_page(corpus, card, row)
+            cards.append(replace(card, place=place, badge=badge(place, len(ranked)), href=object_href(item.uid)))
         cards.sort(key=lambda card: card.place)
+        finish_object_pages(corpus, [card.uid for card in cards])
         objects, failures = count_objects(corpus), read_failures(corpus)
         failed = Counter()
         for stage, _, count in failures.groups:
@@ -57,6 +66,28 @@ class ReportStage(CorpusStage):
         )
         corpus.write_text(page, "report", "index.html")
         return {"drawn": len(cards), "not_drawn": len(ranked) - len(cards), "bytes": len(page.encode())}
+
+
+def badge(place: int, total: int) -> str:
+    """Which place in the ranking is called what."""
+    return {0: "best", total // 2: "median", total - 1: "worst"}.get(place, "") if total > 2 else ""
+
+
+def write_object_page(corpus: Corpus, card: Card, row: Row) -> None:
+    """The object's own page, with its splat to be turned."""
+    splat = Gaussians(**{name: row[name] for name in ATTRIBUTES})
+    page = render_object_page(card.name, splat, row["rasterize_mode"], row["eps2d"], card, f"../{VIEWER_FILES[0]}")
+    corpus.write_text(page, "report", "objects", object_file(card.uid))
+
+
+def finish_object_pages(corpus: Corpus, uids: list[str]) -> None:
+    """Put the viewer beside the pages, and remove pages of objects that an older report drew."""
+    for name in VIEWER_FILES if uids else ():
+        corpus.write_text((VIEWER / name).read_text(encoding="utf-8"), "report", name)
+    drawn = {object_file(uid) for uid in uids}
+    for path in corpus.filesystem.glob(corpus.path("report", "objects", "*.html")):
+        if path.rsplit("/", 1)[-1] not in drawn:
+            corpus.filesystem.rm_file(path)
 
 
 def quality_histograms(ranked: list[Measured]) -> list[Histogram]:

@@ -1,12 +1,17 @@
 """The report in a real browser: no error, nothing fetched, filter, order and dialog work by mouse and by keys."""
 
 import io
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline import Corpus, view
 from pipeline.report.config import ReportConfig
 from pipeline.report.stage import ReportStage
 from tests.pipeline.report.browser import Browser, find_chromium, open_browser
@@ -27,8 +32,21 @@ def report(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory) -> Browser:
-    with open_browser(tmp_path_factory.mktemp("profile")) as browser:
+    software_webgl = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+    with open_browser(tmp_path_factory.mktemp("profile"), *software_webgl) as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def server(report) -> str:
+    """A static host of the report's folder."""
+    handler = partial(SimpleHTTPRequestHandler, directory=report.parent)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+        thread = threading.Thread(target=serving.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+        thread.join()
 
 
 @pytest.fixture
@@ -97,3 +115,52 @@ def test_light_and_dark(browser):
         brightness[dark] = np.median(pixels)
         assert pixels.std() > 5  # there is something on it
     assert brightness[False] > 200 and brightness[True] < 60
+
+
+def drawn_colors(browser: Browser) -> np.ndarray:
+    """Pixels [M, 3] of the splat's canvas that differ from its background, once the splat is drawn."""
+    deadline = time.monotonic() + 60
+    while "Drag" not in (text := browser.run("document.getElementById('state').textContent")):
+        assert "cannot" not in text and time.monotonic() < deadline, text
+        time.sleep(0.1)
+    box = browser.run(
+        "(b => [b.left, b.top, b.right, b.bottom])(document.getElementById('splat').getBoundingClientRect())"
+    )
+    pixels = np.asarray(Image.open(io.BytesIO(browser.screenshot())).convert("RGB").crop([round(x) for x in box]))
+    inside = pixels[10:-10, 10:-10].reshape(-1, 3).astype(int)
+    return inside[np.abs(inside - inside[0]).max(1) > 60]
+
+
+def is_ball(colors: np.ndarray, number: int) -> bool:
+    """Whether the pixels have the colour of a ball of the synthetic corpus, seen from above where it is lighter."""
+    base = np.random.default_rng(number).uniform(0.2, 0.8, 3) * 255
+    middle = np.median(colors, axis=0)
+    return len(colors) > 10_000 and np.abs(middle - base).max() < 60 and list(middle.argsort()) == list(base.argsort())
+
+
+def test_the_splat_turns_on_the_page_of_its_object_from_disk(browser, report):
+    browser.open((report.parent / "objects" / "ball-003.html").as_uri())
+    assert is_ball(drawn_colors(browser), 3)
+    before = browser.screenshot()
+    time.sleep(0.5)
+    assert browser.screenshot() != before
+
+
+def test_report_and_splat_from_a_static_host(browser, server):
+    browser.open(f"{server}/index.html")
+    href = browser.run("document.querySelector('.card[data-name=\"Ball 2\"] .turn a').href")
+    assert href == f"{server}/objects/ball-002.html"
+    browser.open(href)
+    assert is_ball(drawn_colors(browser), 2)
+
+
+def test_view_writes_one_page_for_an_object_and_for_a_bare_splat(browser, report, tmp_path, capsys):
+    corpus = report.parents[1]
+    ply = Corpus.open(corpus).object("ball-001").export("ply", tmp_path / "ball.ply")
+    for name, arguments in (("object", [str(corpus), "--uid", "ball-001"]), ("bare", [str(ply)])):
+        page = tmp_path / f"{name}.html"
+        assert view.main([*arguments, "--out", str(page)]) == 0
+        browser.open(page.as_uri())
+        assert is_ball(drawn_colors(browser), 1)
+    assert view.main([str(corpus), "--uid", "nobody"]) == 2
+    assert "no object 'nobody'" in capsys.readouterr().err
