@@ -1,0 +1,196 @@
+"""How fast triplets are packed and read, and what they weigh.
+
+    python -m benchmarks.dataset --corpus corpora/demo --objects 256
+
+The objects of a real corpus (`make demo` makes one) are repeated under new uids to `--objects`, packed in a process of
+its own, and read by one thread, files in the page cache. A read gives the splat, one decoded view and the caption of
+every object. `_per_core_s` figures divide by CPU time, since the machine may have other work. Writes dataset.json.
+"""
+
+import argparse
+import io
+import json
+import resource
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import webdataset
+from PIL import Image
+
+from benchmarks.record import record
+from pipeline.corpus import Corpus
+from pipeline.objects import GAUSSIAN_COLUMNS, find_object
+from pipeline.pack.config import PackConfig
+from pipeline.pack.stage import PackStage
+from pipeline.rows import Row
+from pipeline.schema import INDEX, TABLES, TRIPLET_TABLES
+from pipeline.torch_stream import COLUMNS, TripletStream
+
+SHARD_SIZE = 64
+PASSES = 3  # the fastest counts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", default="corpora/demo")
+    parser.add_argument("--objects", type=int, default=256)
+    parser.add_argument("--pack", help=argparse.SUPPRESS)  # the process that packs: this corpus, figures to stdout
+    options = parser.parse_args()
+    if options.pack:
+        print(json.dumps(pack(options.pack)))
+        return
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = repeated(Corpus.open(options.corpus), Path(folder) / "corpus", options.objects)
+        command = [sys.executable, "-m", "benchmarks.dataset", "--pack", corpus.uri]
+        figures = json.loads(
+            subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+        )
+        figures["objects"] = options.objects
+        figures |= bytes_per_column(corpus)
+        figures |= read_figures(corpus, Path(folder))
+    record("dataset", figures, notes=__doc__.split("\n\n")[2].replace("\n", " "))
+
+
+def repeated(source: Corpus, target: Path, objects: int) -> Corpus:
+    """A corpus of `objects` copies of the objects of `source` that are packed there."""
+    split = next(split for split in ("train", "heldout", "val") if source.exists("triplets", split))
+    originals = [find_object(source, item.uid).row for item in source.triplets(split).read(["uid"])]
+    corpus = Corpus(target)
+    rows = [copy_of(originals[i % len(originals)], i) for i in range(objects)]
+    with corpus.table_writer(corpus.path("index.parquet"), INDEX) as writer:
+        writer.write([{name: row[name] for name in INDEX.names} for row in rows])
+    for table in TRIPLET_TABLES:
+        for shard in range(-(-objects // SHARD_SIZE)):
+            with corpus.table_writer(corpus.shard_path(table, shard), TABLES[table]) as writer:
+                for row in rows[shard * SHARD_SIZE : (shard + 1) * SHARD_SIZE]:
+                    writer.write([{name: row[name] for name in TABLES[table].names}])
+    return corpus
+
+
+def copy_of(row: Row, number: int) -> Row:
+    """The row as another object of the train split."""
+    return {**row, "uid": f"{number:06d}", "shard": number // SHARD_SIZE, "sha256": f"{number:064x}", "split": "train"}
+
+
+def pack(uri: str) -> dict[str, float]:
+    """Packs in this process; MB are 10^6 bytes of output, RSS is the peak of the process."""
+    before, started, cpu_started = peak_rss_mb(), time.perf_counter(), time.process_time()
+    packed = PackStage(PackConfig()).run(Corpus(uri))
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+    return {
+        "pack_mb_per_s": packed["bytes"] / 1e6 / seconds,
+        "pack_mb_per_core_s": packed["bytes"] / 1e6 / cpu_seconds,
+        "pack_rss_mb": peak_rss_mb(),
+        "pack_rss_before_mb": before,
+        "bytes_per_object": packed["bytes_per_object"],
+    }
+
+
+def peak_rss_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def bytes_per_column(corpus: Corpus) -> dict[str, float]:
+    """Stored bytes per object of the large columns, and of the same splat as PLY and SPZ."""
+    metadata = pq.read_metadata(corpus.triplets("train").files[0])
+    stored: dict[str, int] = {}
+    for group in (metadata.row_group(i) for i in range(metadata.num_row_groups)):
+        for chunk in (group.column(i) for i in range(group.num_columns)):
+            name = chunk.path_in_schema.partition(".")[0]
+            stored[name] = stored.get(name, 0) + chunk.total_compressed_size
+    names = ("images", "points", "point_normals", "point_colors", *GAUSSIAN_COLUMNS, "image_embeddings")
+    figures = {f"{name}_bytes_per_object": round(stored[name] / metadata.num_rows) for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        item = next(iter(corpus.triplets("train")))
+        for form in ("ply", "spz"):
+            figures[f"{form}_bytes"] = item.export(form, Path(folder) / "splat").stat().st_size
+        figures["png_bytes"] = sum(png_size(view) for view in item.views)
+    return figures
+
+
+def png_size(image: Image.Image) -> int:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.tell()
+
+
+def read_figures(corpus: Corpus, folder: Path) -> dict[str, float]:
+    """Objects per second of CPU time, by reader; `format_limit` only decodes what a reader must decode."""
+    tar = write_tar(corpus, folder / "objects.tar")
+    cache = str(folder / "cache")
+    readers: dict[str, Callable[[], Iterable]] = {
+        "read_objects_per_core_s": lambda: TripletStream(corpus.triplets("train"), seed=0),
+        "read_objects_per_core_s_format_limit": lambda: format_limit(corpus),
+        "read_objects_per_core_s_datasets": lambda: by_datasets(corpus, cache),
+        "read_objects_per_core_s_webdataset": lambda: by_webdataset(tar),
+    }
+    figures = {}
+    for name, reader in readers.items():
+        rates, walls = [], []
+        for _ in range(PASSES):
+            cpu_started, started = time.process_time(), time.perf_counter()
+            count = sum(1 for _ in reader())
+            rates.append(count / (time.process_time() - cpu_started))
+            walls.append(count / (time.perf_counter() - started))
+        figures[name] = max(rates)
+        if name == "read_objects_per_core_s":
+            figures["read_objects_per_s"] = max(walls)
+    return figures
+
+
+def format_limit(corpus: Corpus) -> Iterator[np.ndarray]:
+    """Decode the same columns and one view of each object, and nothing else."""
+    for path in corpus.triplets("train").files:
+        file = pq.ParquetFile(path)
+        for group in range(file.num_row_groups):
+            images = file.read_row_group(group, columns=list(COLUMNS)).column("images").combine_chunks()
+            for row in range(len(images)):
+                encoded = images[row].values.field("bytes")[0].as_buffer()
+                yield np.asarray(Image.open(io.BytesIO(encoded)))
+
+
+def by_datasets(corpus: Corpus, cache: str) -> Iterator[tuple]:
+    """Hugging Face datasets, streaming, numpy arrays, images left encoded but one."""
+    files = corpus.triplets("train").files
+    stream = datasets.load_dataset("parquet", data_files=files, split="train", streaming=True, cache_dir=cache)
+    stream = stream.select_columns(list(COLUMNS)).cast_column("images", datasets.List(datasets.Image(decode=False)))
+    for row in stream.with_format("numpy"):
+        image = np.asarray(Image.open(io.BytesIO(row["images"][0]["bytes"])))
+        yield row["caption"], row["means"].reshape(-1, 3), image
+
+
+def by_webdataset(tar: Path) -> Iterator[tuple]:
+    """WebDataset with the splat as one .npy and every view as a file of its own, one of them decoded."""
+    for sample in webdataset.WebDataset(str(tar), shardshuffle=False):
+        image = np.asarray(Image.open(io.BytesIO(sample["000.webp"])))
+        yield sample["txt"].decode(), np.load(io.BytesIO(sample["npy"])), image
+
+
+def write_tar(corpus: Corpus, path: Path) -> Path:
+    """The same objects as WebDataset wants them."""
+    with tarfile.open(path, "w") as tar:
+        for item in corpus.triplets("train"):
+            splat = io.BytesIO()
+            np.save(splat, item.gaussians)
+            members = {"txt": item.caption.encode(), "npy": splat.getvalue()}
+            members |= {f"{i:03d}.webp": image["bytes"] for i, image in enumerate(item.row["images"])}
+            for extension, content in members.items():
+                info = tarfile.TarInfo(f"{item.uid}.{extension}")
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+if __name__ == "__main__":
+    main()
