@@ -84,6 +84,7 @@ VIEWS = pa.schema(
         ("shading", pa.string()),  # albedo | diffuse
         ("samples", pa.int32()),
         ("triangles", pa.int64()),
+        ("unreadable_textures", STRINGS),  # textures that came with the asset but could not be decoded
         ("coverage", pa.float32()),  # mean alpha over all views
         ("render_seconds", pa.float32()),
     ]

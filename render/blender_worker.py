@@ -151,9 +151,10 @@ def load(path: str, asset_format: str) -> None:
     """Import the asset file into the empty scene."""
     try:
         IMPORTERS[asset_format](path)
-    except RuntimeError as error:  # what bpy makes of every error inside an importer
-        reason = str(error).strip().splitlines()[-1]
-        raise AssetError(f"Blender cannot read it: {reason}") from error
+    except RuntimeError as error:  # what bpy makes of every error inside an importer, traceback included
+        lines = [line.strip() for line in str(error).splitlines()]
+        reasons = [line for line in lines if line and not line.startswith("Location:")]
+        raise AssetError(f"Blender cannot read it: {reasons[-1] if reasons else error}") from error
 
 
 def freeze(to_z_up: np.ndarray, max_triangles: int) -> list:

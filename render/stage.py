@@ -114,5 +114,6 @@ class RenderStage(Stage):
             "shading": config.shading,
             "samples": config.samples,
             "triangles": manifest["triangles"],
+            "unreadable_textures": manifest["unreadable_textures"],
             "coverage": coverage,
         }

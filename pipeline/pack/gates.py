@@ -11,7 +11,7 @@ Gate = Callable[[dict[str, Any]], bool]  # True: the object may pass
 GATE_COLUMNS = {
     "assets": ("sha256", "rotation", "license", "missing_textures"),
     "captions": ("scores",),
-    "views": ("coverage",),
+    "views": ("coverage", "unreadable_textures"),
     "gaussians": ("psnr",),
     "embeddings": (),
 }
@@ -27,7 +27,7 @@ def gates(config: PackConfig) -> dict[str, Gate]:
     if config.min_psnr:
         chosen["psnr"] = lambda row: row["psnr"] >= config.min_psnr
     if not config.allow_missing_textures:
-        chosen["missing_textures"] = lambda row: not row["missing_textures"]
+        chosen["missing_textures"] = lambda row: not (row["missing_textures"] or row["unreadable_textures"])
     if config.licenses:
         chosen["license"] = lambda row: row["license"] in config.licenses
     if config.min_caption_score:
