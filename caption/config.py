@@ -53,7 +53,7 @@ class CaptionConfig(Section):
     local_files_only: bool = runtime(False)
     """transformers: take the model from the cache or fail; never ask the hub."""
     batch_size: int = runtime(4)
-    """Objects asked about together."""
+    """Objects that the model is asked about together."""
 
 
 class EmbedConfig(EncoderConfig):

@@ -37,7 +37,7 @@ class MetadataCaptioner:
 
     def _caption(self, subject: Subject) -> Caption:
         looked_at = _even_views(subject, self._views)
-        colors = dominant_colors([subject.views[v] for v in looked_at]) if looked_at else []
+        colors = dominant_colors(subject.open_views(looked_at)) if looked_at else []
         return Caption(sentence(subject, colors), views=looked_at)
 
 

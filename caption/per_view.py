@@ -20,10 +20,10 @@ _MERGE_PROMPT = "merge-v1"
 class PerViewCaptioner(VisionCaptioner):
     """Each view gets a caption and the caption a score against its view; a chat model merges the best."""
 
-    def __init__(self, config: CaptionConfig, model: VisionModel, scorer: Encoder, merger: VisionModel):
+    def __init__(self, config: CaptionConfig, model: VisionModel, scorer: Encoder, threads: int, merger: VisionModel):
         if not merger.is_chat:
             raise ConfigError(f"caption.mode per-view: {merger.source} has no chat template and cannot merge captions")
-        super().__init__(config, model, scorer)
+        super().__init__(config, model, scorer, threads)
         self._merger = merger
         if merger.source != model.source:
             self.source = f"{model.source}+{merger.source.removeprefix('vlm:')}"

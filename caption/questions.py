@@ -33,10 +33,12 @@ class VisionModel(Protocol):
     Attributes:
         source: the model and its revision, as in `caption_source`.
         is_chat: whether it takes an instruction and several pictures; else it continues a text about one picture.
+        batch_size: objects that it is best asked about at once.
     """
 
     source: str
     is_chat: bool
+    batch_size: int
 
     def answer(self, questions: list[Question]) -> list[Reply | Exception]:
         """The reply to every question, in order, or the error that stands for it."""

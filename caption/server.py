@@ -13,8 +13,9 @@ from PIL import Image
 from caption.background import over_background
 from caption.config import CaptionConfig
 from caption.errors import ServerFailure
+from caption.modes import vision_captioner
 from caption.questions import Question, Reply
-from caption.vision import VisionCaptioner, vision_captioner
+from caption.vision import VisionCaptioner
 from pipeline.errors import AssetError, ConfigError, Timeout
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class ServerModel:
         if not model:
             raise ConfigError("caption.model is empty: name a model that the server serves")
         self.source = f"vlm:{model}@{config.revision}"
+        self.batch_size = max(config.batch_size, 2 * config.concurrency)  # enough that none of the threads waits long
         self._config = config
         self._name = model
         self._client = openai.OpenAI(

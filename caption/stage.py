@@ -4,7 +4,10 @@ from caption.config import CaptionConfig
 from caption.registry import load_captioner
 from caption.result import Caption
 from caption.subject import ASSET_COLUMNS, VIEW_COLUMNS, Subject
-from pipeline.stage import Failure, Row, Stage, StageContext
+from pipeline.stage import Failure, Resources, Row, Stage, StageContext
+
+OBJECTS = 32
+"""Objects given to a model's captioner at once, so that it prepares some while the model works on others."""
 
 
 class CaptionStage(Stage):
@@ -16,7 +19,15 @@ class CaptionStage(Stage):
 
     def __init__(self, config: CaptionConfig, context: StageContext):
         super().__init__(config, context)
-        self.batch_size = config.batch_size
+        self.batch_size = OBJECTS if config.captioner != "metadata" else 1
+
+    @classmethod
+    def resources(cls, config: CaptionConfig) -> Resources:
+        if config.captioner != "transformers":
+            return Resources()
+        import torch  # heavy, and of use to this captioner alone
+
+        return Resources(cpus=2, gpus=1 if torch.cuda.is_available() else 0, memory_gb=8)
 
     def setup(self) -> None:
         self._captioner = load_captioner(self.config, self.context.threads)

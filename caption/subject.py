@@ -1,8 +1,8 @@
 """What a captioner may know of an object: its metadata and its views."""
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 from PIL import Image
 
@@ -42,14 +42,16 @@ class Subject:
             size=(row["width"], row["height"]),
         )
 
-    @cached_property
-    def views(self) -> list[Image.Image]:
-        """[V] RGBA views, opened; a view is decoded when its pixels are first used.
+    def open_views(self, views: Iterable[int] | None = None) -> list[Image.Image]:
+        """RGBA views (all, or those of these numbers), opened; a view is decoded when its pixels are first used.
+
+        Nothing is kept here: the pixels go when the caller drops the pictures.
 
         Raises:
             AssetError: a view is not a picture of the size that the row states.
         """
-        return [open_view(data, self.size, f"object {self.uid}, view {v}") for v, data in enumerate(self.encoded_views)]
+        numbers = range(len(self.encoded_views)) if views is None else views
+        return [open_view(self.encoded_views[v], self.size, f"object {self.uid}, view {v}") for v in numbers]
 
 
 def open_view(data: bytes, size: tuple[int, int], where: str) -> Image.Image:

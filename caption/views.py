@@ -11,8 +11,8 @@ MIN_COLOR_RANGE = 3  # levels of 255: less than this in every channel is one col
 _THUMBNAIL = 16  # pixels a side
 
 
-def check_render(subject: Subject) -> None:
-    """Refuse an object whose views would mislead a captioner.
+def check_render(subject: Subject, views: list[Image.Image]) -> None:
+    """Refuse an object whose `views` (all of them) would mislead a captioner.
 
     Raises:
         BadRender: the mean coverage is below `MIN_COVERAGE`, textures are missing, or all visible pixels of all views
@@ -25,7 +25,7 @@ def check_render(subject: Subject) -> None:
     if subject.missing_textures:
         names = ", ".join(subject.missing_textures[:3])
         raise BadRender(f"object {subject.uid} was rendered without {len(subject.missing_textures)} textures: {names}")
-    if _has_one_color(subject.views):
+    if _has_one_color(views):
         raise BadRender(f"object {subject.uid} has one colour in all its views")
 
 

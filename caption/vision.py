@@ -1,19 +1,20 @@
-"""Captions by a vision-language model: which views it is shown, and whether together or one by one."""
+"""Captions by a vision-language model: which views it is shown, and the question about all of them together."""
 
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from PIL import Image
 
 from caption.asking import ask
 from caption.config import CaptionConfig
-from caption.encoders import Encoder, load_encoder
+from caption.encoders import Encoder
 from caption.prompts import load_prompt
 from caption.questions import Question, VisionModel
 from caption.result import Caption
 from caption.subject import Subject
 from caption.views import check_render, choose_views, thumbnails, view_coverage
-from pipeline.errors import PipelineError
+from pipeline.errors import AssetError, PipelineError
 
 
 @dataclass(frozen=True)
@@ -22,32 +23,37 @@ class Shown:
 
     uid: str
     views: tuple[int, ...]
-    images: tuple[Image.Image, ...]
-
-
-def vision_captioner(config: CaptionConfig, model: VisionModel, merger: VisionModel, threads: int) -> "VisionCaptioner":
-    """The captioner for the config's mode; `merger` is the chat model that merges captions of single views."""
-    from caption.per_view import PerViewCaptioner
-
-    needs_scorer = config.mode == "per-view" or config.choose_by == "embedding"
-    scorer = load_encoder(config.scorer, threads) if needs_scorer else None
-    if config.mode == "per-view":
-        return PerViewCaptioner(config, model, scorer, merger)
-    return TogetherCaptioner(config, model, scorer)
+    images: tuple[Image.Image, ...]  # opened, not yet decoded
 
 
 class VisionCaptioner(ABC):
     """Refuses bad renders and chooses views; how the model is then asked is a subclass' matter."""
 
-    def __init__(self, config: CaptionConfig, model: VisionModel, scorer: Encoder | None):
+    def __init__(self, config: CaptionConfig, model: VisionModel, scorer: Encoder | None, threads: int):
+        """Args:
+        scorer: the encoder that chooses views, where `caption.choose_by` asks for it.
+        threads: that prepare objects while the model works.
+        """
         self.source = model.source
         self._config = config
         self._model = model
         self._scorer = scorer
+        self._threads = threads
 
     def caption(self, subjects: list[Subject]) -> list[Caption | Exception]:
-        """A caption for every subject, or a `BadRender`, a `BadCaption` or the model's own error for it."""
-        shown = [self._show(subject) for subject in subjects]
+        """A caption for every subject, or a `BadRender`, a `BadCaption` or the model's own error for it.
+
+        The model is asked about `model.batch_size` objects at a time; meanwhile the next ones are prepared.
+        """
+        results: list[Caption | Exception] = []
+        with ThreadPoolExecutor(self._threads) as pool:
+            prepared = [pool.submit(self._show, subject) for subject in subjects]
+            for start in range(0, len(subjects), self._model.batch_size):
+                futures = prepared[start : start + self._model.batch_size]
+                results += self._caption_or_refuse([future.result() for future in futures])
+        return results
+
+    def _caption_or_refuse(self, shown: list[Shown | PipelineError]) -> list[Caption | Exception]:
         good = [item for item in shown if isinstance(item, Shown)]
         captions = iter(self._caption(good) if good else [])
         return [next(captions) if isinstance(item, Shown) else item for item in shown]
@@ -57,20 +63,23 @@ class VisionCaptioner(ABC):
 
     def _show(self, subject: Subject) -> Shown | PipelineError:
         try:
-            check_render(subject)
+            views = subject.open_views()
+            check_render(subject, views)
             by_embedding = self._config.choose_by == "embedding"
-            features = self._scorer.encode_images(subject.views) if by_embedding else thumbnails(subject.views)
-            chosen = choose_views(features, view_coverage(subject.views), self._config.views)
+            features = self._scorer.encode_images(views) if by_embedding else thumbnails(views)
+            chosen = choose_views(features, view_coverage(views), self._config.views)
         except PipelineError as error:
             return error
-        return Shown(subject.uid, tuple(chosen), tuple(subject.views[v] for v in chosen))
+        except (OSError, SyntaxError) as error:  # what Pillow raises when it decodes
+            return AssetError(f"object {subject.uid}: a view cannot be decoded ({error}); render the object again")
+        return Shown(subject.uid, tuple(chosen), tuple(subject.open_views(chosen)))
 
 
 class TogetherCaptioner(VisionCaptioner):
     """One question per object, about all its chosen views; the objects of a batch are asked together."""
 
-    def __init__(self, config: CaptionConfig, model: VisionModel, scorer: Encoder | None):
-        super().__init__(config, model, scorer)
+    def __init__(self, config: CaptionConfig, model: VisionModel, scorer: Encoder | None, threads: int):
+        super().__init__(config, model, scorer, threads)
         self._prompt_id = config.prompt or ("object-v1" if model.is_chat else "prefix-v1")
         self._prompt = load_prompt(self._prompt_id)
 

@@ -7,8 +7,9 @@ import torch
 
 from caption.background import over_background
 from caption.config import CaptionConfig
+from caption.modes import vision_captioner
 from caption.questions import Question, Reply
-from caption.vision import VisionCaptioner, vision_captioner
+from caption.vision import VisionCaptioner
 from caption.weights import weights_hash
 from pipeline.errors import ConfigError
 from pipeline.torchvision_shim import prepare_torchvision
@@ -42,6 +43,7 @@ class TransformersModel:
         self._model, self._processor = _load(config, torch.bfloat16 if self._device == "cuda" else torch.float32)
         self._model.to(self._device)
         self._max_new_tokens = config.max_new_tokens
+        self.batch_size = config.batch_size
         self.is_chat = bool(getattr(self._processor, "chat_template", None))
         if self.is_chat:
             self._processor.tokenizer.padding_side = "left"  # answers of a batch begin at one position

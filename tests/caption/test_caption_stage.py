@@ -100,12 +100,15 @@ def test_bad_renders_are_failures_and_the_model_never_sees_them(saved, tmp_path)
     calls = calls_of(stage)
     flat = [encoded(Image.new("RGBA", (48, 48), (9, 9, 9, 255)))] * 5
     broken = [{"bytes": b"nothing", "path": None}] * 5
+    cut = joined_row("cut")["images"]
+    cut[2]["bytes"] = cut[2]["bytes"][:-40]
     results = stage.process(
         [
             joined_row("empty", coverage=0.001),
             joined_row("good"),
             joined_row("flat", images=flat),
             joined_row("broken", images=broken),
+            joined_row("cut", images=cut),
             joined_row("untextured", missing_textures=["wood.png"]),
         ]
     )
@@ -113,6 +116,7 @@ def test_bad_renders_are_failures_and_the_model_never_sees_them(saved, tmp_path)
         "BadRender",
         "row",
         "BadRender",
+        "AssetError",
         "AssetError",
         "BadRender",
     ]

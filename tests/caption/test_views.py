@@ -53,7 +53,8 @@ def test_features_and_coverage_come_from_pixels():
 
 
 def test_good_renders_pass():
-    check_render(subject(two_colors()))
+    good = subject(two_colors())
+    check_render(good, good.open_views())
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_good_renders_pass():
 )
 def test_bad_renders_are_refused(bad, reason):
     with pytest.raises(BadRender, match=f"object u7 .*{reason}"):
-        check_render(bad)
+        check_render(bad, bad.open_views())
 
 
 @pytest.mark.parametrize(
