@@ -12,8 +12,12 @@ THICKNESS = 0.1
 OPACITY = 0.9
 MIN_SCALE, MAX_SCALE = 1e-4, 0.05
 """Bounds on the initial standard deviation (the object's bounding box has diagonal 1): coincident and lonely points."""
+CELLS_PER_SIDE = 2**20
+"""A bound on the cells of side MIN_SCALE along an axis, for their numbering."""
 CANDIDATES = 8
 """Thinning looks at no more than so many points for each one it keeps."""
+MAX_PAIRS = 64
+"""Mean number of neighbours within reach, above which points lie in heaps and thinning settles for a shorter reach."""
 
 
 def initial_gaussians(
@@ -57,22 +61,29 @@ def thin(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray
     """
     if len(points) <= count:
         return np.arange(len(points))
-    if len(points) > CANDIDATES * count:
-        chosen = np.sort(rng.choice(len(points), CANDIDATES * count, replace=False))
-        return chosen[thin(points[chosen], count, rng)]
-    order = rng.permutation(len(points))
+    order = rng.permutation(len(points))[: CANDIDATES * count]
+    order = order[_one_per_cell(points[order])]
+    if len(order) <= count:
+        return np.sort(order)
     pairs, distances = _near_pairs(points[order], count)
-    low, high, kept = 0.0, distances[-1] if len(distances) else 0.0, np.arange(len(points))
+    low, high, kept = 0.0, distances[-1] if len(distances) else 0.0, np.arange(len(order))
     for _ in range(12):
         if len(kept) <= 1.01 * count:
             break
         radius = (low + high) / 2
-        survivors = _first_come(len(points), pairs[: np.searchsorted(distances, radius)])
+        survivors = _first_come(len(order), pairs[: np.searchsorted(distances, radius)])
         if len(survivors) >= count:
             low, kept = radius, survivors
         else:
             high = radius
     return np.sort(order[np.sort(rng.permutation(kept)[:count])])
+
+
+def _one_per_cell(points: np.ndarray) -> np.ndarray:
+    """Indices, ascending, of the first point in each cell of a fine grid: heaps of coincident points become one."""
+    cells = np.floor((points - points.min(0)) / MIN_SCALE).astype(np.int64)
+    _, first = np.unique((cells[:, 0] * CELLS_PER_SIDE + cells[:, 1]) * CELLS_PER_SIDE + cells[:, 2], return_index=True)
+    return np.sort(first)
 
 
 def quats_to_normal(normals: np.ndarray) -> np.ndarray:
@@ -89,16 +100,18 @@ def quats_to_normal(normals: np.ndarray) -> np.ndarray:
 def _near_pairs(points: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs [P, 2] of points near enough to exclude each other, and their distances, ascending.
 
-    The reach grows until thinning by it would leave fewer than `count` points.
+    The reach grows until thinning by it would leave fewer than `count` points, or there are too many pairs to hold.
     """
     tree = cKDTree(points)
-    distances, _ = tree.query(points[:: max(1, len(points) // 512)], k=min(len(points), 2 + 2 * len(points) // count))
-    reach = float(np.median(distances[:, -1])) or float(np.ptp(points, 0).max()) * 1e-3
-    while True:
-        pairs = tree.query_pairs(reach, output_type="ndarray")
-        if len(pairs) > 100 * len(points) or len(_first_come(len(points), pairs)) <= count:
-            break
+    sample = points[:: max(1, len(points) // 512)]
+    distances, _ = tree.query(sample, k=min(len(points), 2 + 2 * len(points) // count))
+    reach = float(np.median(distances[:, -1]))
+    pairs = tree.query_pairs(reach, output_type="ndarray")
+    while len(_first_come(len(points), pairs)) > count:
         reach *= 1.3
+        if tree.count_neighbors(tree, reach) > 2 * MAX_PAIRS * len(points):
+            break
+        pairs = tree.query_pairs(reach, output_type="ndarray")
     distances = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
     ascending = np.argsort(distances, kind="stable")
     return pairs[ascending], distances[ascending]

@@ -86,7 +86,8 @@ class TrainingViews:
         self.count = len(views[0])
         self.rngs = [np.random.default_rng(seed) for seed in seeds]
         self.orders: list[list[int]] = [[] for _ in views]
-        self.colors = torch.stack([view.colors for view in views]).to(device)  # [B, V, H, W, 3]
+        planes = torch.stack([view.colors.movedim(-1, 1) for view in views])  # [B, V, 3, H, W], see `Views`
+        self.colors = planes.to(device).movedim(2, -1)  # [B, V, H, W, 3]
         self.alphas = torch.stack([view.alphas for view in views]).to(device)  # [B, V, H, W]
         self.world_to_camera = torch.stack([view.world_to_camera for view in views]).to(device)
         self.intrinsics = torch.stack([view.intrinsics for view in views]).to(device)

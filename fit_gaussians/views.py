@@ -11,7 +11,10 @@ from pipeline.errors import AssetError
 from pipeline.rows import Row
 
 MIN_COVERED_PIXELS = 16
-"""Fewer covered pixels than this over all views: there is nothing to fit."""
+"""Less alpha than so many opaque pixels have, over all views: there is nothing to fit."""
+
+MIN_SIDE = 11
+"""Pixels: the window of SSIM."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,8 @@ class Views:
     """The V views of one object; colours are premultiplied by alpha, so that blending over a background is one sum.
 
     Attributes:
-        colors: [V, H, W, 3] float32 sRGB times alpha, in [0, 1].
+        colors: [V, H, W, 3] float32 sRGB times alpha, in [0, 1]; in memory a plane per channel, as the CPU rasterizer
+            writes its images, so that the two can be compared without copies.
         alphas: [V, H, W] float32 in [0, 1].
         world_to_camera: [V, 4, 4] float32, OpenCV axes.
         intrinsics: [V, 4] float32 fx, fy, cx, cy in pixels, pixel centres at .5.
@@ -66,14 +70,18 @@ def read_views(row: Row, resolution: int) -> Views:
     images = row["images"] or []
     if not images:
         raise AssetError(f"object {uid}: no views to fit; render it again")
+    if min(width, height) < MIN_SIDE:
+        raise AssetError(
+            f"object {uid}: views of {width} x {height} pixels; at least {MIN_SIDE} pixels a side are needed"
+        )
     world_to_camera, intrinsics = _cameras(row, len(images))
     size = _fitted_size(width, height, resolution)
     rgba = np.stack([_decode(uid, index, image["bytes"], (width, height), size) for index, image in enumerate(images)])
     alphas = rgba[..., 3]
-    if np.count_nonzero(alphas > 0.5) < MIN_COVERED_PIXELS:
+    if alphas.sum() < MIN_COVERED_PIXELS:
         raise AssetError(f"object {uid}: all {len(images)} views are (nearly) transparent, there is nothing to fit")
     return Views(
-        colors=torch.from_numpy(np.ascontiguousarray(rgba[..., :3])),
+        colors=torch.from_numpy(np.ascontiguousarray(np.moveaxis(rgba[..., :3], -1, 1))).movedim(1, -1),
         alphas=torch.from_numpy(np.ascontiguousarray(alphas)),
         world_to_camera=torch.from_numpy(world_to_camera),
         intrinsics=torch.from_numpy(intrinsics * np.float32([size[0] / width, size[1] / height] * 2)),
@@ -122,7 +130,7 @@ def _fitted_size(width: int, height: int, resolution: int) -> tuple[int, int]:
     longest = max(width, height)
     if not resolution or longest <= resolution:
         return width, height
-    return max(1, round(width * resolution / longest)), max(1, round(height * resolution / longest))
+    return tuple(max(MIN_SIDE, round(side * resolution / longest)) for side in (width, height))
 
 
 def _decode(uid: str, index: int, data: bytes, size: tuple[int, int], fitted: tuple[int, int]) -> np.ndarray:
