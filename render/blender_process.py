@@ -44,8 +44,8 @@ class BlenderProcess:
     def __init__(self, scratch: Path, limits: Limits):
         """`scratch` is an existing folder; this object makes one of its own inside and removes it in `close`."""
         self.limits = limits
-        self._folder = Path(tempfile.mkdtemp(prefix="blender-", dir=scratch))
-        self._log = self._folder / "worker.log"
+        self.folder = Path(tempfile.mkdtemp(prefix="blender-", dir=scratch))
+        self._log = self.folder / "worker.log"
         self._process: subprocess.Popen | None = None
         self._events = -1
         self._objects = 0
@@ -58,7 +58,7 @@ class BlenderProcess:
     @contextlib.contextmanager
     def job_folder(self):
         """A new folder for one object's files, removed afterwards."""
-        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self._folder))
+        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self.folder))
         try:
             yield folder
         finally:
@@ -75,32 +75,32 @@ class BlenderProcess:
         if self._process is not None and self._objects >= self.limits.recycle_after:
             self._stop()
         if self._process is None:
-            self._start()
+            self.start()
         self._objects += 1
-        log_start = self._log.stat().st_size
+        os.truncate(self._log, 0)
         try:
             self._send(job)
             return self._manifest(Path(job["folder"]))
         except (Timeout, WorkerCrash) as error:
             self._kill()
-            error.log_tail = self._log_tail(log_start)
+            error.log_tail = self._log_tail()
             raise
 
     def close(self) -> None:
         """End the worker and remove its files."""
         self._stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _start(self) -> None:
+    def start(self) -> None:
         events, worker_end = os.pipe()
         try:
-            with self._log.open("wb") as log:
+            with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
                     self._command(worker_end),
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    cwd=self._folder,
+                    cwd=self.folder,
                     env=self._environment(),
                     pass_fds=(worker_end,),
                     start_new_session=True,  # Ctrl-C is for the runner, which then closes the worker
@@ -112,7 +112,7 @@ class BlenderProcess:
             self._wait(START_TIMEOUT_S, "to start")
         except (Timeout, WorkerCrash) as error:
             self._kill()
-            error.log_tail = self._log_tail(0)
+            error.log_tail = self._log_tail()
             raise
 
     def _command(self, events_fd: int) -> list[str]:
@@ -126,7 +126,7 @@ class BlenderProcess:
         return [sys.executable, "-P", "-m", "render.blender_worker", *flags]
 
     def _environment(self) -> dict[str, str]:
-        own = str(self._folder)
+        own = str(self.folder)
         return {
             **{name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ},
             "PYTHONPATH": str(Path(render.__file__).parent.parent),
@@ -184,7 +184,7 @@ class BlenderProcess:
             os.close(self._events)
             self._process, self._events = None, -1
 
-    def _log_tail(self, start: int) -> str:
+    def _log_tail(self) -> str:
         with self._log.open("rb") as log:
-            log.seek(max(start, self._log.stat().st_size - LOG_TAIL_BYTES))
+            log.seek(max(0, self._log.stat().st_size - LOG_TAIL_BYTES))
             return log.read().decode("utf-8", "replace")
