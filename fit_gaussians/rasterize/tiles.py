@@ -135,7 +135,7 @@ def _pass_through(transmittance, alpha, blended):
 
 
 @inlined
-def _blend_segment(buffer, at, dx, quad_xx, linear, constant, red, green, blue):
+def blend_segment(buffer, at, dx, quad_xx, linear, constant, red, green, blue):
     transmittance = load(buffer, TRANSMITTANCE + at)
     alpha, blended = _alpha(dx, quad_xx, linear, constant, transmittance)
     weight, behind, _ = _pass_through(transmittance, minimum(alpha, broadcast(ALPHA_LIMIT)), blended)
@@ -161,13 +161,13 @@ def _blend_gaussian(records, g, bounds, spans, buffer):
     if width <= LANES:
         for y in range(y_low, y_high + 1):
             linear, constant = _row_terms(records, g, y)
-            _blend_segment(buffer, start, first_dx, quad_xx, linear, constant, red, green, blue)
+            blend_segment(buffer, start, first_dx, quad_xx, linear, constant, red, green, blue)
             start += PITCH
     elif width <= 2 * LANES:
         for y in range(y_low, y_high + 1):
             linear, constant = _row_terms(records, g, y)
-            _blend_segment(buffer, start, first_dx, quad_xx, linear, constant, red, green, blue)
-            _blend_segment(buffer, start + LANES, second_dx, quad_xx, linear, constant, red, green, blue)
+            blend_segment(buffer, start, first_dx, quad_xx, linear, constant, red, green, blue)
+            blend_segment(buffer, start + LANES, second_dx, quad_xx, linear, constant, red, green, blue)
             start += PITCH
     else:
         _find_spans(records, g, x_low, x_high, y_low, y_high, spans)
@@ -175,7 +175,7 @@ def _blend_gaussian(records, g, bounds, spans, buffer):
             linear, constant = _row_terms(records, g, y)
             for skip in range(int32(spans[0, y - y_low]), int32(spans[1, y - y_low]) + 1, LANES):
                 dx = first_dx + float32(skip)
-                _blend_segment(buffer, start + skip, dx, quad_xx, linear, constant, red, green, blue)
+                blend_segment(buffer, start + skip, dx, quad_xx, linear, constant, red, green, blue)
             start += PITCH
 
 
@@ -216,7 +216,7 @@ def _write_tile(buffer, bounds, width, height, background, background_is_color, 
 
 
 @inlined
-def _blend_segment_backward(buffer, at, dx, quad_xx, linear, constant, red, green, blue):
+def blend_segment_backward(buffer, at, dx, quad_xx, linear, constant, red, green, blue):
     """alpha dL/dalpha of a segment, and its weight times the gradient of the pixels' colour.
 
     With R the part of the loss's linearisation that comes from the Gaussian's own term and all behind it, its own
@@ -259,14 +259,14 @@ def _blend_gaussian_backward(records, g, bounds, spans, buffer, sums):
         linear, constant = _row_terms(records, g, y)
         row_v, row_x = zero, zero
         if width <= 2 * LANES:
-            row_v, red_part, green_part, blue_part = _blend_segment_backward(
+            row_v, red_part, green_part, blue_part = blend_segment_backward(
                 buffer, start, first_dx, quad_xx, linear, constant, red, green, blue
             )
             row_x = row_v * first_dx
             v_xx = v_xx + row_x * first_dx
             v_red, v_green, v_blue = v_red + red_part, v_green + green_part, v_blue + blue_part
             if width > LANES:
-                part, red_part, green_part, blue_part = _blend_segment_backward(
+                part, red_part, green_part, blue_part = blend_segment_backward(
                     buffer, start + LANES, second_dx, quad_xx, linear, constant, red, green, blue
                 )
                 by_dx = part * second_dx
@@ -275,7 +275,7 @@ def _blend_gaussian_backward(records, g, bounds, spans, buffer, sums):
         else:
             for skip in range(int32(spans[0, y - y_low]), int32(spans[1, y - y_low]) + 1, LANES):
                 dx = first_dx + float32(skip)
-                part, red_part, green_part, blue_part = _blend_segment_backward(
+                part, red_part, green_part, blue_part = blend_segment_backward(
                     buffer, start + skip, dx, quad_xx, linear, constant, red, green, blue
                 )
                 by_dx = part * dx
