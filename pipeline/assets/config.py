@@ -9,7 +9,7 @@ class AssetsConfig(Section):
     source: str = "folder"
     """Registered asset source: folder | sh3f."""
     path: str = ""
-    """What the source reads: a folder of assets, or one or more .sh3f files (several joined by commas)."""
+    """What the source reads: a folder of assets or one asset, or one or more .sh3f files (several joined by commas)."""
     heldout_libraries: str = ""
     """sh3f: file names (joined by commas) of libraries whose pieces are all `heldout`."""
     limit: int = 0

@@ -33,11 +33,14 @@ class Sidecar(BaseModel):
 
 
 class FolderSource(AssetSource):
-    """Every GLB, GLTF, OBJ, PLY, STL and FBX file below `assets.path`; `FILE.json` beside one may describe it."""
+    """Every GLB, GLTF, OBJ, PLY, STL and FBX file below `assets.path`, or that one file; `FILE.json` beside one may
+    describe it."""
 
     def plan(self) -> Iterator[Row]:
         root = self._root()
-        files = sorted(path for path in root.rglob("*") if path.suffix.lower()[1:] in CHECKS and path.is_file())
+        given = Path(self.config.path)
+        candidates = [given] if given.is_file() else root.rglob("*")
+        files = sorted(path for path in candidates if path.suffix.lower()[1:] in CHECKS and path.is_file())
         if not files:
             raise ConfigError(f"assets.path: no {', '.join(CHECKS)} file in the folder {root}")
         for file in files:
@@ -61,6 +64,7 @@ class FolderSource(AssetSource):
 
     def _root(self) -> Path:
         root = Path(self.config.path)
+        root = root.parent if root.is_file() else root
         if not self.config.path or not root.is_dir():
             raise ConfigError(f"assets.path: '{self.config.path}' is not a folder")
         return root

@@ -205,3 +205,9 @@ def test_fbx_travels_with_the_textures_beside_it(store):
 
 def test_fbx_with_embedded_images_misses_nothing(store):
     assert store({"a.fbx": fbx("red.png", embedded=True)}).only_row()["missing_textures"] == []
+
+
+def test_a_single_file_is_a_corpus_of_one(tmp_path):
+    write_files(tmp_path, {"chair.glb": box_glb(), "table.glb": box_glb()})
+    rows = list(make_source(AssetsConfig(path=str(tmp_path / "table.glb"))).plan())
+    assert [row["name"] for row in rows] == ["table"]

@@ -1,0 +1,136 @@
+"""Splats to embeddings: `python -m model.encode INPUT --run CORPUS/runs/NAME --output embeddings.parquet`.
+
+INPUT is a corpus (every object with Gaussians), a splat (PLY in the 3DGS layout), or a mesh (GLB, GLTF, OBJ, PLY, STL,
+FBX), which goes through the pipeline first: rendered and fitted in a temporary corpus.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import tyro
+
+from model.frame import Z_UP_TO_Y_UP
+from model.gaussians import gaussians_from_row, rotate
+from model.splat_encoder import load_encoder
+from pipeline.corpus import Corpus
+from pipeline.errors import AssetError, ConfigError, PipelineError
+
+SCHEMA = pa.schema([("uid", pa.string()), ("encoder", pa.string()), ("embedding", pa.list_(pa.float32()))])
+GAUSSIAN_COLUMNS = ["uid", "means", "quats", "scales", "opacities", "colors"]
+MESH_FORMATS = (".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx")
+OBJECTS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Embed a corpus, a splat or a mesh with a trained model."""
+
+    input: tyro.conf.Positional[str]
+    """Corpus (folder or bucket), splat (.ply) or mesh."""
+    run: str
+    """Folder of the trained model: CORPUS/runs/NAME."""
+    output: str = "embeddings.parquet"
+    """Parquet with uid, encoder and embedding (unit vectors)."""
+    up_axis: Literal["z", "y"] = "z"
+    """Upward axis of a splat file (files that this project exports: z)."""
+    config: str = ""
+    """YAML preset by which a mesh is rendered and fitted: the one of the corpus that the model was trained on."""
+
+
+def main(arguments: Arguments) -> int:
+    """Write the embeddings; returns how many.
+
+    Raises:
+        ConfigError: no such input or model.
+        AssetError: a splat that cannot be embedded, or a mesh that the pipeline cannot do.
+    """
+    encoder = load_encoder(arguments.run)
+    output = Corpus(str(Path(arguments.output).parent))
+    count = 0
+    with output.table_writer(output.path(Path(arguments.output).name), SCHEMA) as writer:
+        for uids, splats in _groups(input_splats(arguments.input, arguments.up_axis, arguments.config)):
+            vectors = encoder.encode(splats)
+            rows = zip(uids, vectors, strict=True)
+            writer.write([{"uid": uid, "encoder": encoder.encoder, "embedding": vector} for uid, vector in rows])
+            count += len(uids)
+    return count
+
+
+def input_splats(source: str, up_axis: str = "z", config: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    """uid and Gaussians [N, 14] (z up) of everything in a corpus, a splat file or a mesh file."""
+    path = Path(source)
+    if path.suffix.lower() in MESH_FORMATS:
+        if not path.is_file():
+            raise ConfigError(f"no file {source}")
+        splat = _read_splat(path) if path.suffix.lower() == ".ply" else None
+        if splat is None:
+            yield from _fitted_mesh(path, config)
+        else:
+            yield path.stem, rotate(splat, Z_UP_TO_Y_UP.T) if up_axis == "y" else splat
+        return
+    yield from corpus_splats(Corpus(source))
+
+
+def corpus_splats(corpus: Corpus) -> Iterator[tuple[str, np.ndarray]]:
+    """uid and Gaussians [N, 14] of every fitted object of a corpus."""
+    shards = corpus.shards("gaussians")
+    if not shards:
+        raise ConfigError(f"{corpus.uri} holds no Gaussians: run the fit stage, or name a .ply or mesh file")
+    for shard in shards:
+        for row in corpus.read_rows("gaussians", shard, columns=GAUSSIAN_COLUMNS):
+            yield row["uid"], gaussians_from_row(row)
+
+
+def _read_splat(path: Path) -> np.ndarray | None:
+    """[N, 14] of a splat in the 3DGS layout; None for a PLY that is a mesh."""
+    from fit_gaussians.ply import read_ply
+
+    with path.open("rb") as file:
+        header = file.read(65536).partition(b"end_header")[0]
+    if b" f_dc_0" not in header:
+        return None
+    return gaussians_from_row(read_ply(path).splat.arrays())
+
+
+def _fitted_mesh(path: Path, config: str) -> Iterator[tuple[str, np.ndarray]]:
+    """The mesh, rendered and fitted by the pipeline's own command in a temporary corpus."""
+    with tempfile.TemporaryDirectory(prefix="clip-gs-mesh-") as folder:
+        corpus = Corpus(f"{folder}/corpus")
+        for stage in ("assets", "render", "fit"):
+            command = [sys.executable, "-m", "pipeline.run", "--stage", stage, "--corpus", corpus.uri]
+            flags = ["--assets.source", "folder", "--assets.path", str(path)]
+            flags += ["--config", config] if config else []
+            done = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
+            failures = corpus.read_errors(stage, 0)
+            if failures:
+                raise AssetError(f"{path} fails in {stage}: {failures[0]['message']}")
+            if done.returncode:
+                raise ConfigError(f"{path}: stage {stage} ended with {done.returncode}: {done.stderr.strip()}")
+        yield from ((path.stem, splat) for _, splat in corpus_splats(corpus))
+
+
+def _groups(splats: Iterator[tuple[str, np.ndarray]]) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+    group: list[tuple[str, np.ndarray]] = []
+    for item in splats:
+        group.append(item)
+        if len(group) == OBJECTS_AT_ONCE:
+            yield tuple(map(list, zip(*group, strict=True)))
+            group = []
+    if group:
+        yield tuple(map(list, zip(*group, strict=True)))
+
+
+if __name__ == "__main__":
+    try:
+        parsed = tyro.cli(Arguments)
+        print(f"{main(parsed)} embeddings in {parsed.output}")
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
