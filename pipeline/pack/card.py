@@ -34,6 +34,7 @@ GATE_NAMES = {
     "license": "licence not on the list",
     "caption_score": "caption score too low",
     "duplicate": "same content as another object",
+    "near_duplicate": "looks like another object",
 }
 
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from pipeline.corpus import Corpus
+from pipeline.pack.config import PackConfig
 from pipeline.pack.features import with_features
+from pipeline.pack.images import changes_views, with_views
 from pipeline.pack.join import joined_rows
 from pipeline.pack.survey import SPLITS, PackedObject
+from pipeline.rows import rows_from_table, table_from_rows
 from pipeline.schema import triplets_schema
 
 
@@ -49,16 +52,24 @@ def _cut(objects: list[PackedObject], file_bytes: int) -> Iterator[tuple[PackedO
         yield tuple(part)
 
 
-def write_file(corpus: Corpus, path: str, planned: PlannedFile, row_group_bytes: int) -> None:
+def write_file(corpus: Corpus, path: str, planned: PlannedFile, config: PackConfig) -> None:
     """Join the planned objects and write them at `path`; memory holds about two row groups."""
+    rows = _rows(corpus, planned.objects)
+    if changes_views(config):
+        rows = (_with_views(row, config) for row in rows)
     with corpus.table_writer(path, with_features(triplets_schema())) as writer:
-        for group in _row_groups(_rows(corpus, planned.objects), row_group_bytes):
+        for group in _row_groups(rows, config.row_group_bytes):
             writer.write_table(group)
 
 
 def _rows(corpus: Corpus, objects: Iterable[PackedObject]) -> Iterator[pa.Table]:
     for shard, group in itertools.groupby(objects, key=lambda item: item.shard):
         yield from joined_rows(corpus, shard, [item.uid for item in group])
+
+
+def _with_views(row: pa.Table, config: PackConfig) -> pa.Table:
+    changed = [with_views(joined, config) for joined in rows_from_table(row)]
+    return table_from_rows(changed, triplets_schema())
 
 
 def _row_groups(rows: Iterable[pa.Table], row_group_bytes: int) -> Iterator[pa.Table]:

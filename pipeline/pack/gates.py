@@ -1,51 +1,63 @@
 """Which objects are good enough to be packed; what is not is counted by the gate that stopped it."""
 
 from collections.abc import Callable
-from typing import Any
+
+import numpy as np
 
 from pipeline.pack.config import PackConfig
+from pipeline.pack.near_duplicates import NearDuplicates
+from pipeline.rows import Row
 
-Gate = Callable[[dict[str, Any]], bool]  # True: the object may pass
-
-# The columns that gates look at, by table.
-GATE_COLUMNS = {
-    "assets": ("sha256", "rotation", "license", "missing_textures"),
-    "captions": ("scores",),
-    "views": ("coverage", "unreadable_textures"),
-    "gaussians": ("psnr",),
-    "embeddings": (),
-}
+# Says for each of some rows whether it may pass. A gate may remember what it saw (duplicates): it is asked once for
+# each object that passed the gates before it, in the order of the corpus.
+Gate = Callable[[list[Row]], list[bool]]
 
 
 def gates(config: PackConfig) -> dict[str, Gate]:
-    """The gates that the config asks for, by the reason under which they count; the first that fails is the reason.
-
-    A gate may remember what it let pass (duplicates): ask a gate only for objects that passed those before it, once
-    each, in the order of the corpus.
-    """
-    chosen: dict[str, Gate] = {"coverage": lambda row: row["coverage"] >= config.min_coverage}
+    """The gates that the config asks for, by the reason under which they count, in order."""
+    chosen: dict[str, Gate] = {"coverage": each(lambda row: row["coverage"] >= config.min_coverage)}
     if config.min_psnr:
-        chosen["psnr"] = lambda row: row["psnr"] >= config.min_psnr
+        chosen["psnr"] = each(lambda row: row["psnr"] >= config.min_psnr)
     if not config.allow_missing_textures:
-        chosen["missing_textures"] = lambda row: not (row["missing_textures"] or row["unreadable_textures"])
+        chosen["missing_textures"] = each(lambda row: not row["missing_textures"])
     if config.licenses:
-        chosen["license"] = lambda row: row["license"] in config.licenses
+        chosen["license"] = each(lambda row: row["license"] in config.licenses)
     if config.min_caption_score:
-        chosen["caption_score"] = lambda row: not row["scores"] or max(row["scores"]) >= config.min_caption_score
+        chosen["caption_score"] = each(
+            lambda row: not len(row["scores"]) or max(row["scores"]) >= config.min_caption_score
+        )
     if config.drop_duplicates:
-        chosen["duplicate"] = first_of_its_content()
+        chosen["duplicate"] = each(FirstOfItsContent())
+    if config.max_similarity:
+        chosen["near_duplicate"] = NearDuplicates(config.max_similarity)
     return chosen
 
 
-def first_of_its_content() -> Gate:
-    """A gate for the first object of every content (and rotation: it shows the same file as another object)."""
-    seen = set()
+def gate_columns(config: PackConfig) -> dict[str, tuple[str, ...]]:
+    """The columns that the gates look at, by table."""
+    return {
+        "assets": ("sha256", "rotation", "license", "missing_textures"),
+        "captions": ("scores",),
+        "views": ("coverage",),
+        "gaussians": ("psnr",),
+        "embeddings": ("image_embeddings",) if config.max_similarity else (),
+    }
 
-    def gate(row: dict[str, Any]) -> bool:
-        content = (bytes.fromhex(row["sha256"]), tuple(row["rotation"] or ()))
-        if content in seen:
+
+def each(passes: Callable[[Row], bool]) -> Gate:
+    """A gate that looks at one object at a time."""
+    return lambda rows: [bool(passes(row)) for row in rows]
+
+
+class FirstOfItsContent:
+    """Lets the first object of every content (and rotation: the same file turned is another object) pass."""
+
+    def __init__(self):
+        self._seen: set[tuple[bytes, bytes]] = set()
+
+    def __call__(self, row: Row) -> bool:
+        content = (bytes.fromhex(row["sha256"]), np.asarray(row["rotation"], np.float64).tobytes())
+        if content in self._seen:
             return False
-        seen.add(content)
+        self._seen.add(content)
         return True
-
-    return gate

@@ -14,7 +14,6 @@ from pipeline.pack.attribution import write_attribution
 from pipeline.pack.card import render_card
 from pipeline.pack.config import PackConfig
 from pipeline.pack.files import plan_files, write_file
-from pipeline.pack.gates import gates
 from pipeline.pack.manifest import build_manifest
 from pipeline.pack.survey import SPLITS, Survey, survey_corpus
 from pipeline.stage import CorpusStage
@@ -39,7 +38,7 @@ class PackStage(CorpusStage):
         Raises:
             ConfigError: nothing is left to pack.
         """
-        survey = survey_corpus(corpus, gates(self.config))
+        survey = survey_corpus(corpus, self.config)
         if not survey.packed:
             reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(survey.left_out.items()))
             raise ConfigError(f"pack: none of {survey.objects} objects can be packed ({reasons or 'empty corpus'})")
@@ -50,7 +49,7 @@ class PackStage(CorpusStage):
             with ThreadPoolExecutor(self.config.threads) as pool:
                 paths = [corpus.path(folder, item.split, item.name) for item in files]
                 writes = [
-                    pool.submit(write_file, corpus, path, item, self.config.row_group_bytes)
+                    pool.submit(write_file, corpus, path, item, self.config)
                     for path, item in zip(paths, files, strict=True)
                 ]
                 for write in writes:

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
-from pipeline.pack.gates import GATE_COLUMNS, Gate
+from pipeline.pack.config import PackConfig
+from pipeline.pack.gates import Gate, gate_columns, gates
+from pipeline.rows import Row, rows_from_table
 from pipeline.schema import TRIPLET_TABLES
 from pipeline.shard_reader import TableReader
 
@@ -55,7 +57,7 @@ class Survey:
             self.measures.setdefault(column, []).append(row[column])
 
 
-def survey_corpus(corpus: Corpus, gates: Mapping[str, Gate]) -> Survey:
+def survey_corpus(corpus: Corpus, config: PackConfig) -> Survey:
     """Read the small columns of every shard and let each object through the gates.
 
     An object without a row in one of the joined tables (it failed there, or is not done yet) counts as
@@ -67,45 +69,53 @@ def survey_corpus(corpus: Corpus, gates: Mapping[str, Gate]) -> Survey:
     survey = Survey()
     with corpus.filesystem.open(corpus.path("index.parquet"), "rb") as file:
         survey.objects = pq.read_metadata(file).num_rows
-    assets = 0
+    chosen, columns, assets = gates(config), gate_columns(config), 0
     for shard in corpus.shards("assets"):
-        assets += _survey_shard(corpus, shard, gates, survey)
+        assets += _survey_shard(corpus, shard, chosen, columns, survey)
     if survey.objects > assets:
         survey.left_out["missing_assets"] = survey.objects - assets
     return survey
 
 
-def _survey_shard(corpus: Corpus, shard: int, gates: Mapping[str, Gate], survey: Survey) -> int:
+def _survey_shard(
+    corpus: Corpus, shard: int, chosen: Mapping[str, Gate], columns: Mapping[str, tuple[str, ...]], survey: Survey
+) -> int:
     """Adds one shard to the survey; returns the number of its assets."""
     present = [name for name in TRIPLET_TABLES if corpus.exists(name, f"{shard:05d}.parquet")]
     with ExitStack() as stack:
         tables = {
             name: stack.enter_context(closing(TableReader(corpus, corpus.shard_path(name, shard)))) for name in present
         }
-        small = {name: _small_rows(table, name) for name, table in tables.items()}
-        for uid in tables["assets"].uids:
-            missing = next((name for name in TRIPLET_TABLES if uid not in small.get(name, ())), None)
-            if missing:
-                survey.left_out[f"missing_{missing}"] += 1
-                continue
-            row = {column: value for name in TRIPLET_TABLES for column, value in small[name][uid].items()}
+        rows = _whole_rows(tables, columns, survey)
+        for reason, gate in chosen.items():
+            passed = gate(rows)
+            if not all(passed):
+                survey.left_out[reason] += len(rows) - sum(passed)
+            rows = [row for row, passes in zip(rows, passed, strict=True) if passes]
+        for row in rows:
             if row["split"] not in SPLITS:
-                raise ConfigError(f"object {uid}: split {row['split']!r} is none of {', '.join(SPLITS)}")
-            reason = next((reason for reason, gate in gates.items() if not gate(row)), None)
-            if reason:
-                survey.left_out[reason] += 1
-                continue
-            stored = sum(table.stored_bytes(uid) for table in tables.values())
-            survey.packed.append(PackedObject(uid, shard, row["split"], stored))
+                raise ConfigError(f"object {row['uid']}: split {row['split']!r} is none of {', '.join(SPLITS)}")
+            stored = sum(table.stored_bytes(row["uid"]) for table in tables.values())
+            survey.packed.append(PackedObject(row["uid"], shard, row["split"], stored))
             survey.note(row)
         return len(tables["assets"].uids)
 
 
-def _small_rows(table: TableReader, name: str) -> dict[str, dict[str, Any]]:
-    """The columns that gates and card look at, by uid."""
-    extra = ("uid", "split") if name == "assets" else ("uid",)
-    wanted = {*extra, *GATE_COLUMNS[name], *COUNTED.get(name, ()), *MEASURED.get(name, ())}
-    return {row["uid"]: row for row in table.columns(sorted(wanted)).to_pylist()}
+def _whole_rows(tables: Mapping[str, TableReader], columns: Mapping[str, tuple[str, ...]], survey: Survey) -> list[Row]:
+    """The columns that gates and card look at, of the objects that every table has; the others are counted."""
+    small = {}
+    for name, table in tables.items():
+        wanted = {"uid", *columns[name], *COUNTED.get(name, ()), *MEASURED.get(name, ())}
+        wanted |= {"split"} if name == "assets" else set()
+        small[name] = {row["uid"]: row for row in rows_from_table(table.columns(sorted(wanted)))}
+    rows = []
+    for uid in tables["assets"].uids:
+        missing = next((name for name in TRIPLET_TABLES if uid not in small.get(name, ())), None)
+        if missing:
+            survey.left_out[f"missing_{missing}"] += 1
+        else:
+            rows.append({column: value for name in TRIPLET_TABLES for column, value in small[name][uid].items()})
+    return rows
 
 
 def _names(columns: Mapping[str, tuple[str, ...]]) -> list[str]:

@@ -7,6 +7,7 @@ import datasets
 import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
@@ -50,6 +51,14 @@ def test_pandas(triplets):
     np.testing.assert_allclose(row["colors"].reshape(-1, 3), FIRST["colors"], atol=1e-6)
     assert Image.open(io.BytesIO(row["images"][0]["bytes"])).mode == "RGBA"
     assert row["caption"] == "A round ball, number 0."
+
+
+def test_polars(triplets):
+    frame = pl.scan_parquet(triplets / "*" / "*.parquet").filter(pl.col("psnr") > 33.5)
+    rows = frame.select("uid", "means", pl.col("images").list.len().alias("views")).sort("uid").collect()
+    assert rows["uid"].to_list() == ["ball-004", "ball-005"]
+    assert rows["views"].to_list() == [6, 6]
+    np.testing.assert_allclose(rows["means"][0].to_numpy().reshape(-1, 3), FIRST["means"], atol=1e-6)
 
 
 def test_duckdb(triplets):
