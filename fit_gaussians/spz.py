@@ -1,4 +1,4 @@
-"""Splats as SPZ files (Niantic's compressed format, version 2): about a tenth of a PLY, and lossy.
+"""Splats as SPZ files (Niantic's compressed format, version 2): about a fifth of our PLY, and lossy.
 
 Layout: https://github.com/nianticlabs/spz, README, "File Format". Positions keep 2^-12 of the world's unit, opacities
 and colours 8 bits, scales steps of 1/16 in their logarithm, rotations 8 bits per component.

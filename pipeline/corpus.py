@@ -21,6 +21,7 @@ from pipeline.schema import ERRORS
 
 if TYPE_CHECKING:
     from pipeline.objects import CorpusObject
+    from pipeline.search import Found
     from pipeline.triplets import Triplets
 
 TEMPORARY = ".tmp"  # folder of files in the making, on a local disk
@@ -32,17 +33,18 @@ class Corpus:
 
     def __init__(self, uri: str | os.PathLike):
         self.uri = os.fspath(uri)
-        self.filesystem, self.root = fsspec.core.url_to_fs(self.uri)
+        # Other processes write here too: what a listing said a moment ago may be wrong.
+        self.filesystem, self.root = fsspec.core.url_to_fs(self.uri, use_listings_cache=False)
         self.is_local = isinstance(self.filesystem, LocalFileSystem)
 
     def __reduce__(self):
-        return Corpus, (self.uri,)
+        return Corpus, (self.root if self.is_local else self.uri,)  # a worker may have another working folder
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Corpus) and self.uri == other.uri
+        return isinstance(other, Corpus) and (self.root, self.filesystem) == (other.root, other.filesystem)
 
     def __hash__(self) -> int:
-        return hash(self.uri)
+        return hash(self.root)
 
     # Reading, as users of a finished corpus do (docs/dataset.md)
 
@@ -73,6 +75,16 @@ class Corpus:
         from pipeline.objects import find_object
 
         return find_object(self, uid)
+
+    def search(self, text: str, count: int = 10) -> "list[Found]":
+        """The objects whose views fit `text` best, by the encoder that embedded the corpus.
+
+        Raises:
+            ConfigError: nothing is embedded, or the encoder cannot be loaded here.
+        """
+        from pipeline.search import search_corpus
+
+        return search_corpus(self, text, count)
 
     # Layout
 

@@ -110,6 +110,34 @@ def test_export_refuses_other_formats(corpus, tmp_path):
         corpus.object("ball-002").export("glb", tmp_path / "x")
 
 
+@pytest.mark.parametrize("where", ["corpus", "copy"])
+def test_search_by_words_uses_the_encoder_of_the_corpus(where, request, monkeypatch):
+    """An encoder that knows one sentence: the mean view of ball-003."""
+    encoders = pytest.importorskip("caption.encoders")
+    views = object_row(3, 6, views=6, size=32, num_gaussians=60)["image_embeddings"]
+    asked = []
+
+    class Encoder:
+        def encode_texts(self, texts):
+            asked.extend(texts)
+            mean = views.mean(axis=0)
+            return mean[None] / np.linalg.norm(mean)
+
+    monkeypatch.setattr(encoders, "load_encoder_by_id", {"conse:test": Encoder()}.__getitem__)
+    found = request.getfixturevalue(where).search("a red ball", count=3)
+    assert asked == ["a red ball"]
+    assert len(found) == 3 and found[0].uid == "ball-003"
+    assert found[0].similarity == pytest.approx(1, abs=1e-5)
+    assert found[0].similarity > found[1].similarity >= found[2].similarity
+
+
+def test_search_in_a_corpus_without_embeddings(tmp_path):
+    corpus = write_corpus(tmp_path, objects=2)
+    shutil.rmtree(tmp_path / "embeddings")
+    with pytest.raises(ConfigError, match="run --stage embed"):
+        corpus.search("anything")
+
+
 def test_importing_the_package_alone_stays_light():
     script = "import sys, pipeline; assert 'pyarrow' not in sys.modules; from pipeline import Corpus; Corpus.open"
     subprocess.run([sys.executable, "-c", script], check=True)
