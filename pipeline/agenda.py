@@ -47,6 +47,7 @@ def make_agenda(job: Job, stages: Sequence[str], shards: Sequence[int]) -> Agend
             agenda.chains[shard] = list(to_process)
         for stage, count in to_process.items():
             agenda.todo[stage] += count
+        ledger.forget(shard)
     return agenda
 
 

@@ -49,10 +49,21 @@ class ShardWork:
 class Ledger:
     """The state of a corpus under a config. It remembers what it read: make a new one to look again."""
 
-    def __init__(self, corpus: Corpus, config: Config, stages: Mapping[str, ShardStageEntry]):
+    def __init__(
+        self,
+        corpus: Corpus,
+        config: Config,
+        stages: Mapping[str, ShardStageEntry],
+        shard: int | None = None,
+    ):
+        """
+        Args:
+            shard: the only shard that will be asked for; lists of the others are not read then.
+        """
         self.corpus = corpus
         self.config = config
         self.stages = stages
+        self._shard = shard
         self._records: dict[tuple[str, int], dict[str, Any] | None] = {}
         self._contents: dict[str, dict[str, Any]] = {}
         self._error_shards: dict[str, set[int]] = {}
@@ -63,7 +74,7 @@ class Ledger:
         """Uids planned for a shard."""
         if self._index is None:
             self._index = {}
-            for row in self.corpus.read_index(["uid", "shard"]):
+            for row in self.corpus.read_index(["uid", "shard"], self._shard):
                 self._index.setdefault(row["shard"], []).append(row["uid"])
             self._planning_hash = read_manifest(self.corpus)["planning_hash"]
         return self._index[shard]
@@ -81,11 +92,15 @@ class Ledger:
             self._records[key] = self.corpus.shard_record(self.stages[stage].writes, shard)
         return self._records[key]
 
+    def forget(self, shard: int) -> None:
+        """Drop what is remembered of a shard: all records of a large corpus take gigabytes."""
+        self._records = {key: record for key, record in self._records.items() if key[1] != shard}
+
     def errors(self, stage: str, shard: int) -> dict[str, Row]:
         """The rows of the shard's errors table, by uid."""
-        if stage not in self._error_shards:
+        if self._shard is None and stage not in self._error_shards:
             self._error_shards[stage] = set(self.corpus.shards(f"errors/{stage}"))
-        if shard not in self._error_shards[stage]:
+        if shard not in self._error_shards.get(stage, {shard}):
             return {}
         return {row["uid"]: row for row in self.corpus.read_errors(stage, shard)}
 

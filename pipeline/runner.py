@@ -53,7 +53,7 @@ def fail_shard(job: Job, stage_name: str, shard: int, error: Exception) -> Shard
 
 
 def _work(job: Job, stage_name: str, shard: int) -> ShardWork:
-    work = Ledger(job.corpus, job.config, job.stages).work(stage_name, shard, job.redo, job.retry_failed)
+    work = Ledger(job.corpus, job.config, job.stages, shard).work(stage_name, shard, job.redo, job.retry_failed)
     if work is None:
         tables = ", ".join(job.stages[stage_name].reads)
         raise ConfigError(f"stage {stage_name}, shard {shard}: a table that it reads ({tables}) is not there yet")

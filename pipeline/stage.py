@@ -48,7 +48,7 @@ class StageContext:
     """What the runner lends to a stage's worker."""
 
     corpus: Corpus
-    scratch: Path  # a local folder that this worker may fill; emptied by the runner
+    scratch: Path  # a local folder that this worker may fill; removed when it ends
     threads: int = 1  # CPU threads that the worker may keep busy
 
 

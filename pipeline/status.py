@@ -18,15 +18,15 @@ from pipeline.rows import Row
 UNKNOWN = "not measured yet"
 
 
-@dataclass(frozen=True)
+@dataclass
 class StageStatus:
-    """One stage's share of a corpus, in objects, and how long an object has taken there."""
+    """One stage's share of a corpus, in objects, and how long its workers have taken."""
 
-    stage: str
-    done: int
-    failed: int
-    pending: int
-    seconds: float  # of one worker, set-up not counted
+    done: int = 0
+    failed: int = 0
+    pending: int = 0
+    seconds: float = 0.0
+    setup_seconds: float = 0.0
 
     @property
     def seconds_per_object(self) -> float | None:
@@ -35,26 +35,26 @@ class StageStatus:
         return self.seconds / finished if finished else None
 
 
-def stage_status(ledger: Ledger, stage: str, shards: Sequence[int]) -> StageStatus:
-    """Counts over the records of a stage's shards.
+def count_stages(ledger: Ledger, shards: Sequence[int]) -> dict[str, StageStatus]:
+    """Counts over the records of all shard stages.
 
-    An object that failed in a stage upstream does not come into this one; while the stages upstream are not finished,
+    An object that failed in a stage upstream does not come into a stage; while the stages upstream are not finished,
     all planned objects count as pending.
     """
-    records = {shard: ledger.record(stage, shard) for shard in shards}
-    finished = [record for record in records.values() if record]
-    pending = 0
-    for shard, record in records.items():
-        if record is None:
-            inputs = ledger.inputs(stage, shard)
-            pending += len(ledger.objects(shard) if inputs is None else inputs)
-    return StageStatus(
-        stage,
-        done=sum(record["rows"] for record in finished),
-        failed=sum(record["failed"] for record in finished),
-        pending=pending,
-        seconds=sum(record["seconds"] for record in finished),
-    )
+    counts = {stage: StageStatus() for stage in ledger.stages}
+    for shard in shards:
+        for stage, status in counts.items():
+            record = ledger.record(stage, shard)
+            if record is None:
+                inputs = ledger.inputs(stage, shard)
+                status.pending += len(ledger.objects(shard) if inputs is None else inputs)
+            else:
+                status.done += record["rows"]
+                status.failed += record["failed"]
+                status.seconds += record["seconds"]
+                status.setup_seconds += record["setup_seconds"]
+        ledger.forget(shard)
+    return counts
 
 
 def status_table(corpus: Corpus, config: Config, shards: Sequence[int], workers: int) -> Table:
@@ -66,8 +66,7 @@ def status_table(corpus: Corpus, config: Config, shards: Sequence[int], workers:
     ledger = Ledger(corpus, config, SHARD_STAGES)
     title = f"{corpus.uri}: {len(shards)} shards; time left with {_workers(workers)}"
     table = _new_table(title, "done", "failed", "pending", "objects/h", "time left")
-    for stage in SHARD_STAGES:
-        status = stage_status(ledger, stage, shards)
+    for stage, status in count_stages(ledger, shards).items():
         each = status.seconds_per_object
         rate = f"{workers * 3600 / each:,.0f}" if each else ""
         left = _time(status.pending, each, workers)
@@ -86,12 +85,12 @@ def plan_table(job: Job, agenda: Agenda, corpus_stages: Mapping[str, bool], work
         workers: shards at once.
     """
     ledger = Ledger(job.corpus, job.config, job.stages)
-    shards = range(read_manifest(job.corpus)["shards"])
+    measured = count_stages(ledger, range(read_manifest(job.corpus)["shards"]))
     table = _new_table(f"{job.corpus.uri}: what would run with {_workers(workers)}", "shards", "objects", "time")
     for stage, objects in agenda.todo.items():
         chains = sum(stage in chain for chain in agenda.chains.values())
-        each = stage_status(ledger, stage, shards).seconds_per_object
-        table.add_row(stage, str(chains), str(objects), _time(objects, each, workers))
+        time = _time(objects, measured[stage].seconds_per_object, workers)
+        table.add_row(stage, str(chains), str(objects), time)
     for stage, due in corpus_stages.items():
         done = read_done(job.corpus, stage)
         table.add_row(stage, "", "", "nothing to do" if not due else duration(done["seconds"]) if done else UNKNOWN)

@@ -14,8 +14,10 @@ from pipeline.corpus_runner import read_done
 from pipeline.ledger import Ledger
 from pipeline.planning import read_manifest
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
+from pipeline.status import count_stages
 
 FAILURES_SHOWN = 10
+SHOWN_FIGURES = ("_r1", "_top1")  # summary.json has all
 REASON_CHARACTERS = 300
 
 
@@ -23,7 +25,7 @@ def write_summary(corpus: Corpus, config: Config) -> dict[str, Any]:
     """Gather the figures of a corpus, write them to summary.json and return them.
 
     Keys: objects, triplets, errors, psnr_median (dB), bytes_per_object (of the packed triplets), stages (by name: done,
-    failed, seconds), evaluation (the figures of the evaluate stage: retrieval and zero-shot, with chance beside).
+    failed, seconds), and the figures of the evaluate stage: retrieval and classification, each KEY beside KEY_chance.
     """
     manifest = read_manifest(corpus)
     stages = _shard_stages(corpus, config, manifest["shards"]) | _corpus_stages(corpus)
@@ -36,7 +38,7 @@ def write_summary(corpus: Corpus, config: Config) -> dict[str, Any]:
         "psnr_median": _median_psnr(corpus),
         "bytes_per_object": round(size / triplets) if triplets else None,
         "stages": stages,
-        "evaluation": evaluated["figures"] if evaluated else {},
+        **(evaluated["figures"] if evaluated else {}),
     }
     corpus.write_json(summary, "summary.json")
     return summary
@@ -50,15 +52,16 @@ def summary_tables(summary: dict[str, Any]) -> list[Table]:
     for name, stage in summary["stages"].items():
         stages.add_row(name, str(stage["done"]), str(stage["failed"]), f"{stage['seconds']:.1f}")
 
-    figures = Table(show_header=False)
-    figures.add_column("figure")
-    figures.add_column("value", justify="right")
+    figures = Table()
+    for name in ("figure", "value", "chance"):
+        figures.add_column(name, justify="left" if name == "figure" else "right")
     if summary["psnr_median"] is not None:
-        figures.add_row("median PSNR of held-out views", f"{summary['psnr_median']:.2f} dB")
+        figures.add_row("median PSNR of held-out views", f"{summary['psnr_median']:.2f} dB", "")
     if summary["bytes_per_object"] is not None:
-        figures.add_row("bytes per object", f"{summary['bytes_per_object']:,}")
-    for key, value in _flat(summary["evaluation"]).items():
-        figures.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
+        figures.add_row("bytes per object", f"{summary['bytes_per_object']:,}", "")
+    for key, value in summary.items():
+        if f"{key}_chance" in summary and key.endswith(SHOWN_FIGURES):
+            figures.add_row(key, f"{value:.1%}", f"{summary[f'{key}_chance']:.1%}")
     return [stages, figures]
 
 
@@ -78,16 +81,15 @@ def failure_table(corpus: Corpus, shards: Sequence[int], stages: Sequence[str]) 
 
 
 def _shard_stages(corpus: Corpus, config: Config, shards: int) -> dict[str, dict[str, Any]]:
-    ledger = Ledger(corpus, config, SHARD_STAGES)
-    stages = {}
-    for stage in SHARD_STAGES:
-        records = [record for shard in range(shards) if (record := ledger.record(stage, shard))]
-        stages[stage] = {
-            "done": sum(record["rows"] for record in records),
-            "failed": sum(record["failed"] for record in records),
-            "seconds": round(sum(record["seconds"] + record["setup_seconds"] for record in records), 2),
+    counts = count_stages(Ledger(corpus, config, SHARD_STAGES), range(shards))
+    return {
+        stage: {
+            "done": status.done,
+            "failed": status.failed,
+            "seconds": round(status.seconds + status.setup_seconds, 2),
         }
-    return stages
+        for stage, status in counts.items()
+    }
 
 
 def _corpus_stages(corpus: Corpus) -> dict[str, dict[str, Any]]:
@@ -115,10 +117,3 @@ def _median_psnr(corpus: Corpus) -> float | None:
     ]
     values = [value for value in values if value is not None]
     return round(statistics.median(values), 3) if values else None
-
-
-def _flat(figures: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in figures.items():
-        flat |= _flat(value, f"{prefix}{key} ") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat

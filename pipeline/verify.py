@@ -60,6 +60,7 @@ def verify(corpus: Corpus, config: Config, shards: Sequence[int]) -> Verdict:
     for shard in shards:
         for stage in SHARD_STAGES:
             verdict.problems += _verify_shard(ledger, stage, shard, verdict)
+        ledger.forget(shard)
     if corpus.exists("triplets"):
         verdict.problems += _verify_triplets(corpus)
     return verdict

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 CHAINS_PER_CPU = 2  # under way: enough that no CPU waits for the driver, few enough that shards are finished in order
 OBJECT_STORE_BYTES = 100_000_000  # of a cluster that we start: what travels is descriptions
+NODES_FOR_S = 5.0  # that what is known of the nodes counts as true
 CLOSING_ROUNDS = 4
 CLOSING_S = 10.0  # for one round
 
@@ -75,12 +76,14 @@ class RayWorkers:
         self._step = ray.remote(_run_step)
         self._close = ray.remote(_close_objects)
         self._open: dict[Place, int] = {}  # processes that hold stage objects, and their threads
+        self._known_nodes: list[dict[str, float]] = []
+        self._looked_at_nodes = float("-inf")
         self._actors: list[Any] = []
         self._actor_of: dict[ray.ObjectRef, Any] = {}
 
     @property
     def window(self) -> int:
-        cpus = ray.cluster_resources().get("CPU", 1)
+        cpus = sum(node.get("CPU", 0.0) for node in self._nodes())
         return self._workers or max(2, math.ceil(CHAINS_PER_CPU * cpus))
 
     def submit(self, stage: str, shard: int) -> ray.ObjectRef:
@@ -90,7 +93,7 @@ class RayWorkers:
             handle = actor.run_step.remote(stage, shard)
             self._actor_of[handle] = actor
             return handle
-        options = _fitting(needs)
+        options = _fitting(needs, self._nodes())
         environment = {"env_vars": thread_environment(_threads(needs))}
         # Retries after crashes are counted by run_chains, alike for all kinds of workers.
         step = self._step.options(**options, max_retries=0, runtime_env=environment, name=f"{stage} {shard}")
@@ -139,6 +142,13 @@ class RayWorkers:
         environment = {"env_vars": thread_environment(threads)}
         return self._close.options(num_cpus=1, scheduling_strategy=node, runtime_env=environment).remote()
 
+    def _nodes(self) -> list[dict[str, float]]:
+        """The resources of every node; an autoscaled cluster changes, but not from one shard to the next."""
+        if time.monotonic() - self._looked_at_nodes > NODES_FOR_S:
+            self._known_nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            self._looked_at_nodes = time.monotonic()
+        return self._known_nodes
+
     def _least_busy_actor(self) -> Any:
         """An actor of the GPU pool; the pool grows up to what the cluster's GPUs can hold.
 
@@ -146,7 +156,7 @@ class RayWorkers:
         """
         needs = [needs for needs in self._resources.values() if needs.gpus]
         gpus = max(need.gpus for need in needs)
-        room = max(1, int(ray.cluster_resources().get("GPU", 0) / gpus))
+        room = max(1, int(sum(node.get("GPU", 0.0) for node in self._nodes()) / gpus))
         load = Counter(self._actor_of.values())
         if len(self._actors) < room and all(load[actor] for actor in self._actors):
             threads = max(_threads(need) for need in needs)
@@ -203,9 +213,8 @@ def _threads(needs: Resources) -> int:
     return max(1, int(needs.cpus))
 
 
-def _fitting(needs: Resources) -> dict[str, float]:
+def _fitting(needs: Resources, nodes: list[dict[str, float]]) -> dict[str, float]:
     """CPUs and memory to ask for: never more than the largest node has, or the task would wait for ever."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cpus = max((node.get("CPU", 0.0) for node in nodes), default=0.0) or needs.cpus
     memory = max((node.get("memory", 0.0) for node in nodes), default=0.0) or needs.memory_gb * 1e9
     return {"num_cpus": min(needs.cpus, cpus), "memory": int(min(needs.memory_gb * 1e9, memory))}
