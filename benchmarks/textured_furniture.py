@@ -2,8 +2,9 @@
 
     python -m benchmarks.textured_furniture OUTPUT LIBRARY.sh3f [LIBRARY.sh3f …] [--count 112]
 
-Takes the first `count` textured models in the order of the hash of their uid. Then make their views, for example with
-`python -m pipeline.run --stage render --config workflows/fit_benchmark.yaml --assets.path OUTPUT --corpus CORPUS`.
+Takes the first `count` textured models in the order of the hash of their uid. Their views are then made by
+`python -m pipeline.run --config workflows/fit_benchmark.yaml --assets.path OUTPUT --corpus CORPUS` with
+`--stage assets` and again with `--stage render`.
 """
 
 import argparse
