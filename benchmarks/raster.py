@@ -7,7 +7,7 @@ the image. Milliseconds are CPU time of the thread, the fastest of many repeats,
 `share_of_limit_256` compares the blending of both passes with the time that its innermost step (one Gaussian in eight
 pixels) would need for the pairs of a Gaussian and a pixel that contribute, if all lanes were always full and nothing
 else had to be done; that time is measured in the same run. `first_call_s` is a new process that renders once, with the
-kernels' cache warm: imports after torch's, loading of the machine code, the call.
+kernels' cache warm: CPU time of the imports after torch's, of loading the machine code and of the call.
 
 Writes raster.json.
 """
@@ -37,15 +37,15 @@ NUM_GAUSSIANS = 10_000
 FOV = math.radians(50)
 FIRST_CALL = """
 import time
-start = time.perf_counter()
+start = time.process_time()
 import torch
-imported = time.perf_counter()
+imported = time.process_time()
 from benchmarks.raster import camera, scene, draw
-made = time.perf_counter()
+made = time.process_time()
 scene = scene(); view = camera(64)
-made = time.perf_counter() - made
+made = time.process_time() - made
 draw(scene, view, 64).sum().backward()
-print(time.perf_counter() - imported - made)
+print(time.process_time() - imported - made)
 """
 
 
