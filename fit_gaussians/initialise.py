@@ -7,7 +7,7 @@ from fit_gaussians.gaussians import Gaussians
 
 SCALE_OF_SPACING = 0.5
 """Standard deviation in the surface, in root-mean-square distances to the three nearest neighbours."""
-THICKNESS = 0.1
+THICKNESS = 0.05
 """Standard deviation along the normal, in standard deviations in the surface."""
 OPACITY = 0.9
 MIN_SCALE, MAX_SCALE = 1e-4, 0.05

@@ -12,6 +12,7 @@ from fit_gaussians.gaussians import Gaussians
 from fit_gaussians.losses import image_loss
 from fit_gaussians.parameters import GaussianParameters
 from fit_gaussians.rasterize import Backend, rasterize
+from fit_gaussians.rasterize.loss import image_loss_cpu
 from fit_gaussians.recipe import Recipe
 from fit_gaussians.views import Views
 
@@ -43,14 +44,10 @@ def optimise(
     Returns:
         The fitted splats, in order.
     """
-    parameters = GaussianParameters(initial, device)
-    optimiser = torch.optim.Adam(
-        [{"params": [parameters.raw[name]], "lr": rate, "initial_lr": rate} for name, rate in recipe.rates().items()],
-        betas=recipe.betas,
-        eps=1e-15,
-        fused=True,
-    )
+    parameters = GaussianParameters(initial, recipe.rates(), device)
+    optimiser = torch.optim.Adam(list(parameters.leaves.values()), betas=recipe.betas, eps=recipe.epsilon, fused=True)
     batches = TrainingViews(views, seeds, device)
+    loss_of = image_loss_cpu if backend == "numba" else image_loss
     for step in range(config.iterations):
         truth, truth_alpha, background, world_to_camera, intrinsics = batches.next()
         image, alpha = rasterize(
@@ -64,12 +61,11 @@ def optimise(
             eps2d=config.eps2d,
             backend=backend,
         )
-        loss = image_loss(image, truth, config.ssim_weight if step % config.ssim_every == 0 else 0.0)
+        loss = loss_of(image, truth, config.ssim_weight if step % config.ssim_every == 0 else 0.0)
         loss = loss + config.alpha_weight * (alpha - truth_alpha).abs().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        for group in optimiser.param_groups:
-            group["lr"] = group["initial_lr"] * recipe.decay(step / config.iterations)
+        optimiser.param_groups[0]["lr"] = recipe.decay(step / config.iterations)
         optimiser.step()
         parameters.project()
     return parameters.splats()

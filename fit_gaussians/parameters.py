@@ -1,5 +1,7 @@
 """What the optimiser changes: unconstrained tensors behind a batch of splats, and the way there and back."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,38 +15,40 @@ PADDING_LOGIT = -30.0
 class GaussianParameters:
     """B splats of N Gaussians each, N that of the largest; smaller ones are padded with invisible Gaussians.
 
+    Each tensor is kept in units of its learning rate, so that one Adam with the rate 1 (times the decay) moves all of
+    them: a step of Adam does not depend on the scale of a gradient.
+
     Attributes:
-        raw: leaf tensors by attribute: `means` [B, N, 3] as they are, `quats` [B, N, 4] of any norm, `scales`
-            [B, N, 3] as logarithms, `opacities` [B, N] as logits, `colors` [B, N, 3] as they are.
+        rates: learning rates by attribute, in the units that `recipe.py` tells.
+        leaves: leaf tensors by attribute; times their rate they are `means` [B, N, 3] as they are, `quats` [B, N, 4]
+            of any norm, `scales` [B, N, 3] as logarithms, `opacities` [B, N] as logits, `colors` [B, N, 3] as they are.
         counts: how many Gaussians of each splat are real.
     """
 
-    def __init__(self, splats: list[Gaussians], device: torch.device):
+    def __init__(self, splats: Sequence[Gaussians], rates: Mapping[str, float], device: torch.device):
+        self.rates = rates
         self.counts = [len(splat) for splat in splats]
-        stacked = {name: _pad([getattr(splat, name) for splat in splats]) for name in ATTRIBUTES}
-        stacked["scales"] = np.log(stacked["scales"])
-        stacked["opacities"] = _logit(stacked["opacities"])
+        raw = {name: _pad([getattr(splat, name) for splat in splats]) for name in ATTRIBUTES}
+        raw["scales"] = np.log(raw["scales"])
+        raw["opacities"] = _logit(raw["opacities"])
         for index, count in enumerate(self.counts):
-            stacked["opacities"][index, count:] = PADDING_LOGIT
-        self.raw = {
-            name: torch.tensor(array, dtype=torch.float32, device=device, requires_grad=True)
-            for name, array in stacked.items()
+            raw["opacities"][index, count:] = PADDING_LOGIT
+        self.leaves = {
+            name: torch.tensor(array / rates[name], dtype=torch.float32, device=device, requires_grad=True)
+            for name, array in raw.items()
         }
 
     def activated(self) -> dict[str, Tensor]:
-        """The arguments of `rasterize`, differentiable with respect to `raw`."""
-        return {
-            "means": self.raw["means"],
-            "quats": self.raw["quats"],  # the rasterizer normalises
-            "scales": torch.exp(self.raw["scales"]),
-            "opacities": torch.sigmoid(self.raw["opacities"]),
-            "colors": self.raw["colors"],
-        }
+        """The arguments of `rasterize`, differentiable with respect to the leaves."""
+        raw = {name: leaf * self.rates[name] for name, leaf in self.leaves.items()}
+        raw["scales"] = torch.exp(raw["scales"])
+        raw["opacities"] = torch.sigmoid(raw["opacities"])
+        return raw  # the rasterizer normalises the quaternions
 
     @torch.no_grad()
     def project(self) -> None:
         """Put colours back into [0, 1], where a step has left it."""
-        self.raw["colors"].clamp_(0, 1)
+        self.leaves["colors"].clamp_(0, 1 / self.rates["colors"])
 
     @torch.no_grad()
     def splats(self) -> list[Gaussians]:

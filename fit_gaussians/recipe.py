@@ -5,19 +5,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """Learning rates at the start (per raw parameter, see `parameters.py`), their decay, and Adam's moments."""
+    """Learning rates at the start (see `parameters.py` for what they move), their decay, and Adam's moments."""
 
-    means_rate: float = 3.2e-4
+    means_rate: float = 6.4e-4
     """In units of the object's bounding box, whose diagonal is 1."""
     quats_rate: float = 8e-3
     scales_rate: float = 8e-2
     """Of the logarithm."""
     opacities_rate: float = 1e-1
     """Of the logit."""
-    colors_rate: float = 6e-3
-    final_rate: float = 0.05
+    colors_rate: float = 1.2e-2
+    final_rate: float = 0.1
     """Share of each rate that is left at the last step; the decay is exponential."""
     betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-15
 
     def rates(self) -> dict[str, float]:
         return {

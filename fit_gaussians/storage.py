@@ -13,8 +13,8 @@ MEANS_STEP = 2.0**-13
 QUATS_STEP = 2.0**-7
 COLORS_STEP = 2.0**-8
 OPACITIES_STEP = 2.0**-8
-SCALES_MANTISSA_BITS = 4
-"""Relative step of at most 1/16: scales span decades."""
+SCALES_MANTISSA_BITS = 5
+"""Relative step of at most 1/32: scales span decades."""
 MIN_SCALE = 1e-6
 MORTON_BITS = 10
 """Per axis; finer than the spacing of the Gaussians that we fit."""
