@@ -39,6 +39,7 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_python_snippets_run_one_after_another(folder):
     there_and_back = (
         'assert np.allclose((in_asset_frame @ (upright @ rotation).T - row["center"]) * row["scale"], splat["means"],'
@@ -56,6 +57,7 @@ def test_sql_snippets_run(folder, monkeypatch):
     assert len(neighbours) == 5 and neighbours[0][2] == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_snippets_of_the_card_run(folder):
     card = (
         (folder / "corpora/demo/triplets/README.md").read_text().replace("path/to/this/folder", "corpora/demo/triplets")

@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
