@@ -7,9 +7,7 @@ Headers alone are read here; no pixel is decoded.
 import base64
 import binascii
 import io
-import json
 import re
-import struct
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import unquote
@@ -17,9 +15,8 @@ from urllib.parse import unquote
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import AssetError
+from render.gltf import read_document
 
-GLB_HEADER = struct.Struct("<4sII")
-GLB_CHUNK = struct.Struct("<I4s")
 MTLLIB = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]+)", re.MULTILINE)
 # The importer claims to know it, but the library that decodes it is not in the bpy wheel: it would load no faces.
 UNREADABLE_EXTENSION = "KHR_draco_mesh_compression"
@@ -44,7 +41,7 @@ def check(main: Path, max_texture_pixels: int) -> None:
 
 
 def _check_gltf(main: Path, max_texture_pixels: int) -> None:
-    document, binary = _read_glb(main) if main.suffix == ".glb" else (_parse(main.read_bytes()), b"")
+    document, binary = read_document(main)
     views = document.get("bufferViews", [])
     if UNREADABLE_EXTENSION in document.get("extensionsRequired", []):
         raise AssetError(f"it is compressed with {UNREADABLE_EXTENSION} (Draco); decompress it first")
@@ -74,35 +71,6 @@ def _embedded(image: dict[str, Any], views: list, document: dict[str, Any], bina
         return None  # in a .bin file or a data URI: the importer refuses what does not fit there
     start = view.get("byteOffset", 0)
     return binary[start : start + view["byteLength"]]
-
-
-def _read_glb(main: Path) -> tuple[dict[str, Any], bytes]:
-    """The JSON document and the binary chunk of a GLB file (glTF 2.0 specification, section 4.4)."""
-    data = main.read_bytes()
-    if len(data) < GLB_HEADER.size + GLB_CHUNK.size or not data.startswith(b"glTF"):
-        raise AssetError("it is not a GLB file: it has no GLB header")
-    _, version, length = GLB_HEADER.unpack_from(data)
-    if version != 2:
-        raise AssetError(f"it is a GLB file of version {version}; only version 2 is read")
-    if length > len(data):
-        raise AssetError(f"it is cut short: {len(data)} of {length} bytes are there")
-    chunks, offset = {}, GLB_HEADER.size
-    while offset + GLB_CHUNK.size <= length:
-        size, kind = GLB_CHUNK.unpack_from(data, offset)
-        offset += GLB_CHUNK.size
-        chunks.setdefault(kind, data[offset : offset + size])
-        offset += size
-    return _parse(chunks.get(b"JSON", b"")), chunks.get(b"BIN\0", b"")
-
-
-def _parse(text: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise AssetError(f"its glTF document is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise AssetError("its glTF document is not a JSON object")
-    return document
 
 
 def _check_reference(reference: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.errors import AssetError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
-from render import bundle, guards
+from render import bundle, gltf, guards
 from render.blender_process import BlenderProcess, Limits
 from render.cameras import fibonacci_cameras
 from render.config import RenderConfig
@@ -72,6 +72,8 @@ class RenderStage(Stage):
         (folder / "asset").mkdir()
         main = bundle.unpack(stored, asset["format"], folder / "asset")
         guards.check(main, self.config.max_texture_pixels)
+        if main.suffix in (".glb", ".gltf"):
+            gltf.remove_animations(main)
         # What the importer has done to the asset's frame already is undone first.
         to_z_up = z_up_matrix(asset["up_axis"], asset["rotation"]) @ import_frame(asset["format"], asset["up_axis"]).T
         return {

@@ -1,11 +1,14 @@
 """Run by tests in a process of its own: has Blender write files with what only it can author. Argument: a folder.
 
-static.glb, static.fbx: a two-coloured column. animated.glb: the same column on a bent, moving armature, with lights
-and a camera beside it.
+static.glb, static.fbx: a two-coloured column and a ball beside it. animated.glb: the same with the column on a bent,
+moving armature, the ball on its way, and lights and a camera beside them.
 """
 
+import json
 import os
+import struct
 import sys
+from pathlib import Path
 
 import bpy  # isort: skip
 
@@ -59,9 +62,39 @@ def bent_armature(item):
     bpy.context.scene.frame_set(10)
 
 
+def moving_ball():
+    """A ball that passes by."""
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6, radius=0.3)
+    ball = bpy.context.active_object
+    ball.data.materials.append(bpy.data.materials.new("ball"))
+    for frame, place in ((1, -3.0), (20, 3.0)):
+        ball.location = (place, 1.0, 0.5)
+        ball.keyframe_insert("location", frame=frame)
+    bpy.context.scene.frame_set(10)
+    return ball
+
+
+def put_ball_at_rest(glb, place):
+    """The exporter puts the ball's node where its animation begins; a file may as well put it elsewhere."""
+    data = glb.read_bytes()
+    (length,) = struct.unpack_from("<I", data, 12)
+    document = json.loads(data[20 : 20 + length])
+    (node,) = [node for node in document["nodes"] if node["name"] == "Sphere"]
+    node["translation"] = [place.x, place.z, -place.y]
+    text = json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    rest = data[20 + length :]
+    glb.write_bytes(struct.pack("<4sIII4s", b"glTF", 2, 20 + len(text) + len(rest), len(text), b"JSON") + text + rest)
+
+
 item = column()
+ball = moving_ball()
+motion = ball.animation_data.action
+ball.animation_data.action = None  # it stays where it was in frame 10
+rest = ball.location.copy()
 bpy.ops.export_scene.gltf(filepath=f"{folder}/static.glb")
 bpy.ops.export_scene.fbx(filepath=f"{folder}/static.fbx")
+ball.animation_data.action = motion
 bent_armature(item)
 for kind in ("SUN", "POINT"):
     light = bpy.data.objects.new(kind, bpy.data.lights.new(kind, kind))
@@ -71,5 +104,6 @@ camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
 bpy.context.scene.collection.objects.link(camera)
 bpy.context.scene.camera = camera
 bpy.ops.export_scene.gltf(filepath=f"{folder}/animated.glb", export_lights=True, export_cameras=True)
+put_ball_at_rest(Path(folder, "animated.glb"), rest)
 sys.stdout.flush()
 os._exit(0)

@@ -56,10 +56,15 @@ def authored(tmp_path_factory) -> Path:
     return folder
 
 
-def test_an_object_never_shows_the_previous_ones_textures(render, tmp_path):
-    first = textured_obj(tmp_path / "a.zip", "map_Kd tex.png\n", tex=png(RED))
-    second = textured_obj(tmp_path / "b.zip", "map_Kd tex.png\n", tex=png(BLUE))
-    rows = [render(file, "obj") for file in (first, second, first)]
+@pytest.mark.parametrize("asset_format", ["obj", "glb"])
+def test_an_object_never_shows_the_previous_ones_textures(render, tmp_path, asset_format):
+    def box(name, color):
+        if asset_format == "obj":
+            return textured_obj(tmp_path / f"{name}.zip", "map_Kd tex.png\n", tex=png(color))
+        return quad_glb(tmp_path / f"{name}.glb", "OPAQUE", color)
+
+    first, second = box("a", RED), box("b", BLUE)
+    rows = [render(file, asset_format) for file in (first, second, first)]
     assert [has_color(row, RED) for row in rows] == [True, False, True]
     assert [has_color(row, BLUE) for row in rows] == [False, True, False]
     again = {name: value for name, value in rows[2].items() if name != "render_seconds"}
@@ -161,11 +166,11 @@ def test_coincident_faces_are_removed(render, tmp_path):
     assert np.array_equal(pixels(double), pixels(single))
 
 
-def quad_glb(path: Path, alpha_mode: str) -> Path:
-    """A square with a texture that is red at alpha 100, and an alpha mode."""
+def quad_glb(path: Path, alpha_mode: str, color: tuple[int, int, int] = RED) -> Path:
+    """A square with a texture of one colour at alpha 100, and an alpha mode."""
     mesh = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]], process=False)
     material = trimesh.visual.material.PBRMaterial(
-        baseColorTexture=Image.open(io.BytesIO(png((*RED, 100)))), alphaMode=alpha_mode, alphaCutoff=0.3
+        baseColorTexture=Image.open(io.BytesIO(png((*color, 100)))), alphaMode=alpha_mode, alphaCutoff=0.3
     )
     mesh.visual = trimesh.visual.TextureVisuals(uv=[[0, 0], [1, 0], [1, 1], [0, 1]], material=material)
     mesh.export(path)
