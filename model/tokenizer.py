@@ -6,6 +6,7 @@ The point encoder is Uni3D's mini-PointNet with its names, so that its weights l
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from model.gaussians import COLORS, MEANS, OPACITY, QUATS, SCALES, WIDTH
 from model.registry import ModelConfig
@@ -29,10 +30,21 @@ class PointEncoder(nn.Module):
     def forward(self, patches_BGSC: Tensor) -> Tensor:
         """[B, G, S, in_channels] to [B, G, out]."""
         B, G, S, _ = patches_BGSC.shape
-        local = self.first_conv(patches_BGSC.flatten(0, 1).mT)  # [BG, local, S]
-        patch = local.amax(dim=2, keepdim=True).expand(-1, -1, S)
-        features = self.second_conv(torch.cat([patch, local], dim=1))
-        return features.amax(dim=2).unflatten(0, (B, G))
+        conv, norm, relu, out = self.first_conv
+        hidden = relu(norm(_pointwise(patches_BGSC.flatten(0, 2), conv)))  # [BGS, first]
+        local = _pointwise(hidden, out).unflatten(0, (B * G, S))  # [BG, S, local]
+        patch = local.amax(dim=1, keepdim=True)  # [BG, 1, local]
+        conv, norm, relu, out = self.second_conv
+        # conv([patch; local]) in two parts: the patch's is computed once, not S times
+        of_patch, of_local = conv.weight[..., 0].chunk(2, dim=1)
+        mixed = linear(local, of_local, conv.bias) + linear(patch, of_patch)
+        hidden = relu(norm(mixed.flatten(0, 1)))
+        return _pointwise(hidden, out).unflatten(0, (B, G, S)).amax(dim=2)
+
+
+def _pointwise(x: Tensor, conv: nn.Conv1d) -> Tensor:
+    """A 1x1 convolution over the rows of x [M, C]: a matrix product is faster than the convolution's kernel."""
+    return linear(x, conv.weight[..., 0], conv.bias)
 
 
 class GaussianRefinement(nn.Module):
