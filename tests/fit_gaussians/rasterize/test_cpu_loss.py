@@ -41,7 +41,7 @@ def test_constant_images():
     loss, gradient = loss_and_gradient(image_loss_cpu, image, truth, 0.2)
     assert abs(loss - expected) < 2e-5  # float32 leaves 1e-7 of variance, against constants of 1e-3
     torch.testing.assert_close(gradient, expected_gradient, rtol=1e-3, atol=1e-7)
-    assert image_loss_cpu(image, image, 0.2).abs() < 1e-6
+    assert image_loss_cpu(image, image, 0.2).abs() < 2e-5
 
 
 def test_any_layout_and_a_used_scratch():
