@@ -1,12 +1,10 @@
 """A sentence from what the asset says of itself, and the colours measured in its views. No model is asked."""
 
-import numpy as np
-
 from caption.colors import COLOR_NAMES, dominant_colors
 from caption.config import CaptionConfig
 from caption.result import Caption
 from caption.subject import Subject
-from caption.views import MIN_COVERAGE
+from caption.views import MIN_COVERAGE, spread_views
 from caption.wording import article, clean_words, is_plural, noun_from_name, words_of
 
 _MOST_TAGS = 4
@@ -45,8 +43,7 @@ def _even_views(subject: Subject, count: int) -> list[int]:
     """Views to measure colours in, evenly spread; none where the colours would not be the object's own."""
     if subject.missing_textures or subject.coverage < MIN_COVERAGE:
         return []
-    total = len(subject.encoded_views)
-    return sorted({int(v) for v in np.linspace(0, total - 1, min(count, total)).round()})
+    return spread_views(len(subject.encoded_views), count)
 
 
 def sentence(subject: Subject, colors: list[str]) -> str:

@@ -9,13 +9,14 @@ from caption.subject import Subject
 MIN_COVERAGE = 0.01  # mean alpha below which nothing can be recognised
 MIN_COLOR_RANGE = 3  # levels of 255: less than this in every channel is one colour
 _THUMBNAIL = 16  # pixels a side
+_CANDIDATES = 2  # views looked at for each view chosen
 
 
 def check_render(subject: Subject, views: list[Image.Image]) -> None:
-    """Refuse an object whose `views` (all of them) would mislead a captioner.
+    """Refuse an object whose `views` would mislead a captioner.
 
     Raises:
-        BadRender: the mean coverage is below `MIN_COVERAGE`, textures are missing, or all visible pixels of all views
+        BadRender: the mean coverage is below `MIN_COVERAGE`, textures are missing, or all visible pixels of these views
             have one colour.
     """
     if subject.coverage < MIN_COVERAGE:
@@ -50,6 +51,16 @@ def thumbnails(views: list[Image.Image]) -> np.ndarray:
 def view_coverage(views: list[Image.Image]) -> np.ndarray:
     """Mean alpha [V] of each view, 0..1."""
     return np.array([np.asarray(view.convert("RGBA").getchannel("A"), np.float32).mean() / 255 for view in views])
+
+
+def spread_views(total: int, count: int) -> list[int]:
+    """Numbers of `count` views (all, where there are no more) evenly spread over 0..total-1."""
+    return sorted({int(v) for v in np.linspace(0, total - 1, min(count, total)).round()})
+
+
+def candidate_views(total: int, count: int) -> list[int]:
+    """Numbers of the views to choose `count` from: twice as many and no more, for each must be decoded."""
+    return spread_views(total, _CANDIDATES * count)
 
 
 def choose_views(features: np.ndarray, coverage: np.ndarray, count: int) -> list[int]:

@@ -13,7 +13,7 @@ from caption.prompts import load_prompt
 from caption.questions import Question, VisionModel
 from caption.result import Caption
 from caption.subject import Subject
-from caption.views import check_render, choose_views, thumbnails, view_coverage
+from caption.views import candidate_views, check_render, choose_views, thumbnails, view_coverage
 from pipeline.errors import AssetError, PipelineError
 
 
@@ -23,7 +23,7 @@ class Shown:
 
     uid: str
     views: tuple[int, ...]
-    images: tuple[Image.Image, ...]  # opened, not yet decoded
+    images: tuple[Image.Image, ...]
 
 
 class VisionCaptioner(ABC):
@@ -63,7 +63,8 @@ class VisionCaptioner(ABC):
 
     def _show(self, subject: Subject) -> Shown | PipelineError:
         try:
-            views = subject.open_views()
+            candidates = candidate_views(len(subject.encoded_views), self._config.views)
+            views = subject.open_views(candidates)
             check_render(subject, views)
             by_embedding = self._config.choose_by == "embedding"
             features = self._scorer.encode_images(views) if by_embedding else thumbnails(views)
@@ -72,7 +73,7 @@ class VisionCaptioner(ABC):
             return error
         except (OSError, SyntaxError) as error:  # what Pillow raises when it decodes
             return AssetError(f"object {subject.uid}: a view cannot be decoded ({error}); render the object again")
-        return Shown(subject.uid, tuple(chosen), tuple(subject.open_views(chosen)))
+        return Shown(subject.uid, tuple(candidates[i] for i in chosen), tuple(views[i] for i in chosen))
 
 
 class TogetherCaptioner(VisionCaptioner):

@@ -75,28 +75,29 @@ def captured(head: nn.Linear, forward: Callable[[], object]) -> torch.Tensor:
     return states[0][0, -1]
 
 
-def save_smolvlm(folder: Path, sentence: str = SENTENCE) -> str:
+def save_smolvlm(folder: Path, sentence: str = SENTENCE, pixels: int = 32, scale_factor: int = 2, **vision: int) -> str:
+    """`pixels` a side go into the vision tower; `vision` overrides its config."""
+    tower = {
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": pixels,
+        "patch_size": 8,
+    } | vision
+    longest = {"longest_edge": pixels}
     special = ["<image>", "<fake_token_around_image>", "<end_of_utterance>", "<global-img>", "<video>"]
     tokenizer = word_tokenizer(special)
     processor = transformers.SmolVLMProcessor(
-        transformers.SmolVLMImageProcessor(
-            size={"longest_edge": 32}, max_image_size={"longest_edge": 32}, do_image_splitting=False
-        ),
+        transformers.SmolVLMImageProcessor(size=longest, max_image_size=longest, do_image_splitting=False),
         tokenizer,
-        transformers.SmolVLMVideoProcessor(size={"longest_edge": 32}, max_image_size={"longest_edge": 32}),
-        image_seq_len=4,
+        transformers.SmolVLMVideoProcessor(size=longest, max_image_size=longest),
+        image_seq_len=(pixels // tower["patch_size"] // scale_factor) ** 2,
         chat_template=CHAT_TEMPLATE.replace("IMAGE", "<image>"),
     )
     ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
     config = transformers.SmolVLMConfig(
-        vision_config={
-            "hidden_size": 32,
-            "intermediate_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "image_size": 32,
-            "patch_size": 8,
-        },
+        vision_config=tower,
         text_config=dict(
             model_type="llama",
             vocab_size=len(tokenizer),
@@ -108,7 +109,7 @@ def save_smolvlm(folder: Path, sentence: str = SENTENCE) -> str:
             tie_word_embeddings=False,
             **ids,
         ),
-        scale_factor=2,
+        scale_factor=scale_factor,
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         tie_word_embeddings=False,
         pad_token_id=tokenizer.pad_token_id,
