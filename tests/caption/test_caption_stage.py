@@ -2,8 +2,11 @@ import pytest
 import torch
 from PIL import Image
 
-from caption.config import CaptionConfig
+from caption.config import CaptionConfig, EncoderConfig
+from caption.encoders import load_encoder
 from caption.stage import CaptionStage
+from caption.subject import Subject
+from caption.views import choose_views, thumbnails, view_coverage
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
 from pipeline.rows import table_from_rows
@@ -123,6 +126,28 @@ def test_bad_renders_are_failures_and_the_model_never_sees_them(saved, tmp_path)
     assert results[1]["uid"] == "good" and len(calls) == 1
     assert all(isinstance(result, Failure) for result in stage.process([joined_row("empty", coverage=0.0)]))
     assert len(calls) == 1
+
+
+def test_views_chosen_by_embedding_are_those_that_differ_for_the_encoder(saved, tiny_clip, tmp_path):
+    scorer = EncoderConfig(model=tiny_clip[0], pretrained=tiny_clip[1])
+    section = {"captioner": "transformers", "model": saved("smolvlm"), "views": 3, "max_new_tokens": 20}
+    row = joined_row("a", views=6)
+    (by_embedding,) = stage_of(tmp_path, choose_by="embedding", scorer=scorer, **section).process([row])
+    subject = Subject.from_row(row)
+    views = subject.open_views()
+    expected = choose_views(load_encoder(scorer).encode_images(views), view_coverage(views), 3)
+    assert by_embedding["caption_views"] == expected
+    assert expected != choose_views(thumbnails(views), view_coverage(views), 3)  # else this shows nothing
+
+
+def test_a_local_model_merges_the_captions_of_its_views(saved, tiny_clip, tmp_path):
+    scorer = EncoderConfig(model=tiny_clip[0], pretrained=tiny_clip[1])
+    section = {"captioner": "transformers", "mode": "per-view", "scorer": scorer, "views": 3, "max_new_tokens": 20}
+    (row,) = stage_of(tmp_path, model=saved("qwen2_5_vl"), **section).process([joined_row("a")])
+    assert row["caption"] == CAPTION and row["view_captions"] == [CAPTION] * 3 and len(row["scores"]) == 3
+    assert row["caption_source"].startswith("vlm:tiny-qwen2_5_vl@") and "+" not in row["caption_source"]
+    with pytest.raises(ConfigError, match="cannot merge"):
+        stage_of(tmp_path, model=saved("blip"), **section)
 
 
 @pytest.mark.parametrize(

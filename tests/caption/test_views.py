@@ -6,7 +6,7 @@ from PIL import Image
 
 from caption.errors import BadRender
 from caption.subject import Subject, open_view
-from caption.views import check_render, choose_views, thumbnails, view_coverage
+from caption.views import candidate_views, check_render, choose_views, spread_views, thumbnails, view_coverage
 from pipeline.errors import AssetError
 
 
@@ -42,6 +42,14 @@ def test_no_view_is_chosen_twice(count):
     features = np.zeros((5, 2))  # all alike
     chosen = choose_views(features, np.full(5, 0.4), count)
     assert len(chosen) == len(set(chosen)) == min(count, 5)
+
+
+@pytest.mark.parametrize(
+    ("total", "count", "expected"), [(10, 4, [0, 3, 6, 9]), (3, 6, [0, 1, 2]), (1, 2, [0]), (5, 1, [0])]
+)
+def test_spread_views(total, count, expected):
+    assert spread_views(total, count) == expected
+    assert set(candidate_views(total, count)) >= {0} and len(candidate_views(total, count)) == min(2 * count, total)
 
 
 def test_features_and_coverage_come_from_pixels():
