@@ -14,7 +14,7 @@ from pipeline.command_line import PROGRAM, Options, Request, parse, parse_shards
 from pipeline.corpus import Corpus
 from pipeline.corpus_runner import corpus_work, run_corpus_stage
 from pipeline.errors import ConfigError
-from pipeline.executors.threads import available_cpus
+from pipeline.executors.machine import default_workers
 from pipeline.job import Job
 from pipeline.ledger import Redo
 from pipeline.planning import ensure_planned, keep_config, planned_rows, read_manifest
@@ -169,7 +169,8 @@ def _job(request: Request, corpus: Corpus) -> Job:
 
 
 def _worker_count(options: Options) -> int:
-    return options.workers or (available_cpus() if options.executor == "ray" else 1)
+    """How many shards are worked on at once, as far as is known without a look at the cluster."""
+    return options.workers or default_workers()
 
 
 if __name__ == "__main__":

@@ -116,4 +116,4 @@ def _median_psnr(corpus: Corpus) -> float | None:
         row["psnr"] for shard in corpus.shards("gaussians") for row in corpus.read_rows("gaussians", shard, ["psnr"])
     ]
     values = [value for value in values if value is not None]
-    return round(statistics.median(values), 3) if values else None
+    return statistics.median(values) if values else None

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 
 from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.executors.chains import OnReport, run_chains
-from pipeline.executors.threads import available_cpus, thread_environment
+from pipeline.executors.machine import available_cpus, default_workers, thread_environment
 from pipeline.job import Chains, Job, ShardReport
 from pipeline.runner import run_shard
 from pipeline.stage_objects import StageObjects
@@ -25,9 +25,11 @@ def run(job: Job, chains: Chains, workers: int, on_report: OnReport) -> None:
     """Run all chains.
 
     Args:
-        workers: processes; 0 or 1 runs everything in this process, shard by shard, with all CPUs for the stage.
+        workers: processes; 0: one for every CPU, or one alone where a stage uses a GPU. One alone is this process, with
+            all CPUs for the stage (sums of floats may then differ in the last bit from those of one thread).
     """
-    if workers <= 1:
+    workers = workers or (1 if _uses_gpu(job, chains) else default_workers())
+    if workers == 1:
         with StageObjects(job, available_cpus()) as objects:
             for shard, stages in chains.items():
                 for stage in stages:
@@ -37,6 +39,11 @@ def run(job: Job, chains: Chains, workers: int, on_report: OnReport) -> None:
     count = min(workers, len(chains))
     with _environment(thread_environment(threads)), ProcessWorkers(job, count, threads) as processes:
         run_chains(job, chains, processes, on_report)
+
+
+def _uses_gpu(job: Job, chains: Chains) -> bool:
+    names = {name for stages in chains.values() for name in stages}
+    return any(job.stages[name].load().resources(getattr(job.config, name)).gpus for name in names)
 
 
 class ProcessWorkers:

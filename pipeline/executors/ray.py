@@ -20,7 +20,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.executors.chains import OnReport, run_chains
-from pipeline.executors.threads import thread_environment
+from pipeline.executors.machine import thread_environment
 from pipeline.job import Chains, Job, ShardReport
 from pipeline.runner import run_shard
 from pipeline.stage import Resources

@@ -88,6 +88,18 @@ def test_gpu_stages_run_in_actors_beside_tasks(new_corpus, ray_cluster):
     assert uids_of(corpus, "gaussians") == ["ant", "bee", "cat", "dog", "gnu"]
 
 
+@pytest.mark.parametrize(("backend", "cpus", "processes"), [("auto", 2, 2), ("gsplat", 2, 0), ("auto", 1, 0)])
+def test_default_workers(new_corpus, monkeypatch, backend, cpus, processes):
+    started: list[int] = []
+    monkeypatch.setattr(local, "default_workers", lambda: cpus)
+    monkeypatch.setattr(local.ProcessWorkers, "__init__", lambda self, job, count, threads: started.append(count))
+    monkeypatch.setattr(local.ProcessWorkers, "__exit__", lambda self, *_: None)
+    monkeypatch.setattr(local, "run_chains", lambda *_: None)
+    config = fake_config(fit={"backend": backend})
+    local.run(Job(new_corpus(config), config), {0: list(STAGES), 1: list(STAGES)}, 0, lambda report: None)
+    assert sum(started) == processes
+
+
 def test_threads_of_workers_are_limited(new_corpus, execute, monkeypatch):
     monkeypatch.setattr(local, "available_cpus", lambda: 2)
     config = fake_config("threads")
