@@ -8,10 +8,13 @@ from model.templates import TEMPLATES
 
 
 def class_vectors(classes: Sequence[str], encode_texts: Callable[[Sequence[str]], np.ndarray]) -> np.ndarray:
-    """One unit vector per class, [C, D]: the mean of its 64 sentences' unit vectors, normalised again."""
+    """One unit vector per class, [C, D]: the mean of its 64 sentences' unit vectors, normalised again.
+
+    Underscores in names become spaces.
+    """
     vectors = []
     for name in classes:
-        sentences = encode_texts([template.format(name) for template in TEMPLATES])
+        sentences = encode_texts([template.format(name.replace("_", " ")) for template in TEMPLATES])
         mean = (sentences / np.linalg.norm(sentences, axis=1, keepdims=True)).mean(axis=0)
         vectors.append(mean / np.linalg.norm(mean))
     return np.stack(vectors)

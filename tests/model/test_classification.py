@@ -1,3 +1,4 @@
+import gzip
 import json
 from types import SimpleNamespace
 
@@ -74,7 +75,12 @@ def test_label_sets(tmp_path):
     assert len(label_set("modelnet40")) == 40 and len(label_set("scanobjectnn")) == 15
     (tmp_path / "own.json").write_text(json.dumps(["a", "b"]))
     assert label_set(str(tmp_path / "own.json")) == ["a", "b"]
-    (tmp_path / "bad.json").write_text('{"a": 1}')
-    for name, message in ((str(tmp_path / "bad.json"), "not a JSON list"), ("imagenet", "modelnet40, scanobjectnn")):
+    (tmp_path / "lvis.json.gz").write_bytes(gzip.compress(json.dumps({"sofa_bed": ["uid"], "bed": []}).encode()))
+    assert label_set(str(tmp_path / "lvis.json.gz")) == ["sofa_bed", "bed"]
+    (tmp_path / "bad.json").write_text("[1, 2]")
+    for name, message in (
+        (str(tmp_path / "bad.json"), "no list of at least two"),
+        ("imagenet", "modelnet40, scanobjectnn"),
+    ):
         with pytest.raises(ConfigError, match=message):
             label_set(name)
