@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 WIDTH, HEIGHT = 360, 200
-LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 24  # room for labels
+LEFT, RIGHT, TOP, BOTTOM = 44, 16, 8, 24  # room for labels
 MAX_POINTS = 400  # of a line; more cannot be told apart at this width
 MAX_BINS = 36
 

@@ -15,10 +15,18 @@ from pipeline.report.charts import LineChart, line_chart
 class Figure:
     """One measured share beside what chance gives."""
 
-    label: str
+    name: str  # R@1, top-5, …; empty for a figure that stands alone
     value: float
     chance: float
     interval: tuple[float, float] | None  # 95%
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """Figures of one measurement that differ in how many guesses count."""
+
+    label: str
+    figures: list[Figure]
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Run:
     name: str
     charts: list[LineChart]
     steps: int
-    figures: list[Figure]
+    measured: list[FigureRow]
 
 
 def read_runs(corpus: Corpus) -> list[Run]:
@@ -40,10 +48,10 @@ def read_runs(corpus: Corpus) -> list[Run]:
     for name in names:
         metrics = _read_metrics(corpus, name) if corpus.exists("runs", name, "metrics.jsonl") else []
         evaluated = corpus.exists("runs", name, "evaluation.json")
-        figures = evaluated_figures(corpus.read_json("runs", name, "evaluation.json")["figures"]) if evaluated else []
-        if metrics or figures:
+        measured = evaluated_figures(corpus.read_json("runs", name, "evaluation.json")["figures"]) if evaluated else []
+        if metrics or measured:
             steps = max((int(line["step"]) for line in metrics), default=0)
-            runs.append(Run(name, training_charts(metrics), steps, figures))
+            runs.append(Run(name, training_charts(metrics), steps, measured))
     return runs
 
 
@@ -54,30 +62,23 @@ def training_charts(metrics: list[Mapping[str, Any]]) -> list[LineChart]:
         for key, value in line.items():
             if key != "step" and isinstance(value, int | float) and math.isfinite(value):
                 series.setdefault(key, []).append((line["step"], value))
-    losses = {key: pairs for key, pairs in series.items() if key.startswith("loss")}
+    losses = {key: pairs for key, pairs in series.items() if "loss" in key}
     others = {key: pairs for key, pairs in series.items() if key not in losses}
     charts = [line_chart("loss", losses)] if losses else []
     return charts + [line_chart(key, {key: pairs}) for key, pairs in others.items()]
 
 
-def evaluated_figures(figures: Mapping[str, float]) -> list[Figure]:
-    """The figures of an evaluation that have a chance (`KEY_chance`) beside them."""
-    return [
-        Figure(
-            label=_label(key),
-            value=value,
-            chance=figures[f"{key}_chance"],
-            interval=(figures[f"{key}_low"], figures[f"{key}_high"]) if f"{key}_low" in figures else None,
-        )
-        for key, value in figures.items()
-        if f"{key}_chance" in figures
-    ]
-
-
-def _label(key: str) -> str:
-    """`retrieval_val_text_to_3d_r1` as people write it: `retrieval val text to 3d R@1`."""
-    words = re.sub(r"_r(\d+)$", r" R@\1", key)
-    return re.sub(r"_top(\d+)$", r" top-\1", words).replace("_", " ")
+def evaluated_figures(figures: Mapping[str, float]) -> list[FigureRow]:
+    """The figures of an evaluation that have a chance (`KEY_chance`) beside them; `…_r1`, `…_r5` make one row."""
+    rows: dict[str, list[Figure]] = {}
+    for key, value in figures.items():
+        if f"{key}_chance" not in figures:
+            continue
+        stem, kind, k = re.fullmatch(r"(.*?)(?:_(r|top)(\d+))?", key).groups()
+        interval = (figures[f"{key}_low"], figures[f"{key}_high"]) if f"{key}_low" in figures else None
+        name = f"R@{k}" if kind == "r" else f"top-{k}" if kind else ""
+        rows.setdefault(stem.replace("_", " "), []).append(Figure(name, value, figures[f"{key}_chance"], interval))
+    return [FigureRow(label, found) for label, found in rows.items()]
 
 
 def _read_metrics(corpus: Corpus, run: str) -> list[dict[str, Any]]:

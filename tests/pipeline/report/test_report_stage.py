@@ -63,7 +63,7 @@ def reported(tmp_path_factory) -> Corpus:
     )
     pack = {"triplets": 6, "bytes_per_object": 12345, "left_out_psnr": 1}
     corpus.write_json({"stage": "pack", "figures": pack, "seconds": 12.0}, "done", "pack.json")
-    metrics = [{"step": i, "loss": 5 / i, "loss_text": 3 / i, "lr": 1e-3} for i in range(1, 21)]
+    metrics = [{"step": i, "loss": 5 / i, "text_loss": 3 / i, "lr": 1e-3} for i in range(1, 21)]
     lines = "".join(json.dumps(line) + "\n" for line in metrics)
     corpus.write_text(lines + '{"step": 21, "lo', "runs", "default", "metrics.jsonl")
     key = "retrieval_heldout_text_to_3d_r1"
@@ -114,10 +114,10 @@ def test_overview_counts_and_gives_reasons(page):
 
 def test_training_and_evaluation_with_chance(page):
     lines = page.all("polyline")
-    assert len(lines) == 3  # loss, loss_text, lr
+    assert len(lines) == 3  # loss, text_loss, lr
     assert all(len(re.findall(r"[\d.]+,[\d.]+", line["points"])) == 20 for line in lines)
     text = " ".join(" ".join(page.text).split())
-    assert "retrieval heldout text to 3d R@1 25.0% 10.0 to 40.0% 12.5%" in text
+    assert "retrieval heldout text to 3d R@1 25.0% chance 12.5%" in text
 
 
 def test_the_weak_encoder_is_called_weak(page):
