@@ -7,6 +7,7 @@ becomes an exception, and the next object gets a new worker.
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -17,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import render
-from pipeline.errors import AssetError, Timeout, WorkerCrash
+from pipeline.errors import AssetError, ConfigError, Timeout, WorkerCrash
 
 START_TIMEOUT_S = 180
 LOG_TAIL_BYTES = 4000
+IMPORT_FAILURE = re.compile(r"^(?:ImportError|ModuleNotFoundError): (.*)$", re.MULTILINE)
 # Of the parent's environment only this reaches Blender: no proxies, no credentials, no user's start-up files.
 KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
@@ -92,6 +94,12 @@ class BlenderProcess:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
+        """Start a worker now; `run` does so itself where none is running.
+
+        Raises:
+            ConfigError: Blender cannot be imported on this machine; the message says what is missing.
+            Timeout, WorkerCrash: it does not start.
+        """
         events, worker_end = os.pipe()
         try:
             with self._log.open("ab") as log:
@@ -113,6 +121,12 @@ class BlenderProcess:
         except (Timeout, WorkerCrash) as error:
             self._kill()
             error.log_tail = self._log_tail()
+            missing = IMPORT_FAILURE.search(error.log_tail)
+            if missing:
+                raise ConfigError(
+                    f"Blender cannot start here: {missing[1]}; install the extra [render] and the "
+                    "system libraries that docs/rendering.md lists"
+                ) from error
             raise
 
     def _command(self, events_fd: int) -> list[str]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.errors import AssetError, PipelineError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 from render import bundle, gltf, guards
 from render.blender_process import BlenderProcess, Limits
@@ -42,6 +42,7 @@ class RenderStage(Stage):
         config = self.config
         limits = Limits(self.context.threads, config.timeout_s, config.memory_gb, config.recycle_after)
         self.blender = BlenderProcess(self.context.scratch, limits)
+        self.blender.start()
 
     def process(self, batch: list[Row]) -> list[Row | Failure]:
         return [self._render(asset) for asset in batch]
@@ -61,8 +62,9 @@ class RenderStage(Stage):
             with self.blender.job_folder() as folder:
                 manifest = self.blender.run(self._job(asset, folder))
                 row = self._row(manifest, folder)
-        except AssetError as error:
-            raise AssetError(f"object {asset['uid']}: {error}") from error
+        except PipelineError as error:
+            error.args = (f"object {asset['uid']}: {error}",)
+            raise
         return {"uid": asset["uid"], **row, "render_seconds": time.monotonic() - started}
 
     def _job(self, asset: Row, folder: Path) -> dict:

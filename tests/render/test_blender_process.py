@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Timeout, WorkerCrash
+from pipeline.errors import ConfigError, Timeout, WorkerCrash
+from render.blender_process import BlenderProcess, Limits
 from tests.render.shapes import chair_scene
 
 LONG = {"samples": 4096, "resolution": 512, "shading": "diffuse"}  # minutes
@@ -47,7 +48,7 @@ def test_killed_worker_is_a_crash_and_the_next_object_works(render, blender, cha
     before = render(chair)
     killer = threading.Timer(1.0, lambda: os.kill(blender.pid, signal.SIGKILL))
     killer.start()
-    with pytest.raises(WorkerCrash, match="signal 9") as caught:
+    with pytest.raises(WorkerCrash, match="object chair: .*signal 9") as caught:
         render(chair, **LONG)
     assert caught.value.retryable
     assert "Sample 1/4096" in caught.value.log_tail
@@ -83,6 +84,20 @@ def test_nothing_is_left_behind(render, blender, chair):
         chair.write_bytes(b"broken")
         render(chair)
     assert not list(blender.folder.glob("job-*"))
+
+
+def test_missing_library_stops_the_run_and_is_named(tmp_path, monkeypatch):
+    (tmp_path / "bpy.py").write_text("raise ImportError('libSM.so.6: cannot open shared object file')\n")
+    environment = BlenderProcess._environment
+    monkeypatch.setattr(
+        BlenderProcess,
+        "_environment",
+        lambda self: {**environment(self), "PYTHONPATH": f"{tmp_path}:{environment(self)['PYTHONPATH']}"},
+    )
+    process = BlenderProcess(tmp_path, Limits(1, 60, 6, 10))
+    with pytest.raises(ConfigError, match="libSM.so.6"):
+        process.start()
+    process.close()
 
 
 def test_worker_dies_with_its_parent(tmp_path):
