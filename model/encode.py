@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ import tyro
 from model.frame import Z_UP_TO_Y_UP
 from model.gaussians import gaussians_from_row, rotate
 from model.splat_encoder import load_encoder
-from pipeline.corpus import Corpus
+from pipeline.corpus import Corpus, TableWriter
 from pipeline.errors import AssetError, ConfigError, PipelineError
 
 SCHEMA = pa.schema([("uid", pa.string()), ("encoder", pa.string()), ("embedding", pa.list_(pa.float32()))])
@@ -52,14 +53,19 @@ def main(arguments: Arguments) -> int:
         AssetError: a splat that cannot be embedded, or a mesh that the pipeline cannot do.
     """
     encoder = load_encoder(arguments.run)
-    output = Corpus(str(Path(arguments.output).parent))
+    splats = input_splats(arguments.input, arguments.up_axis, arguments.config)
+    output = Path(arguments.output)
+    unfinished = output.with_name(f"{output.name}.part")
     count = 0
-    with output.table_writer(output.path(Path(arguments.output).name), SCHEMA) as writer:
-        for uids, splats in _groups(input_splats(arguments.input, arguments.up_axis, arguments.config)):
-            vectors = encoder.encode(splats)
-            rows = zip(uids, vectors, strict=True)
-            writer.write([{"uid": uid, "encoder": encoder.encoder, "embedding": vector} for uid, vector in rows])
-            count += len(uids)
+    try:
+        with closing(TableWriter(unfinished, SCHEMA)) as writer:
+            for uids, group in _groups(splats):
+                rows = zip(uids, encoder.encode(group), strict=True)
+                writer.write([{"uid": uid, "encoder": encoder.encoder, "embedding": vector} for uid, vector in rows])
+                count += len(uids)
+        unfinished.replace(output)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return count
 
 

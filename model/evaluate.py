@@ -1,7 +1,6 @@
 """Evaluation of a trained run on the splits of a corpus: retrieval and classification, each beside chance."""
 
 import logging
-import os
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from model.evaluation_table import markdown
 from model.label_sets import classes_of, label_set
 from model.pretrained import from_pretrained
 from model.retrieval import retrieval, with_interval
+from model.threads import torch_threads
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
 
@@ -33,15 +33,15 @@ def evaluate(corpus: Corpus, config: EvaluateConfig) -> dict[str, Any]:
     Raises:
         ConfigError: the run has no model, the corpus has other embeddings than the model, or all splits are empty.
     """
-    torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model, encoder = from_pretrained(corpus.uri.rstrip("/") + f"/runs/{config.run}", device)
     splits = load_splits(corpus, config, model.config.minimum_gaussians, encoder)
-    features = {split: embed_splats(model, triplets.gaussians, config.batch_size) for split, triplets in splits.items()}
     figures: dict[str, Any] = {}
-    for split, triplets in splits.items():
-        figures |= retrieval_figures(split, features[split], triplets)
-    figures |= classification_figures(config, encoder, splits, features)
+    with torch_threads(config.threads):
+        features = {name: embed_splats(model, part.gaussians, config.batch_size) for name, part in splits.items()}
+        for split, triplets in splits.items():
+            figures |= retrieval_figures(split, features[split], triplets)
+        figures |= classification_figures(config, encoder, splits, features)
     record = {"run": config.run, "encoder": encoder, "figures": figures}
     corpus.write_json(record, "runs", config.run, "evaluation.json")
     corpus.write_text(markdown(config.run, encoder, figures), "runs", config.run, "evaluation.md")

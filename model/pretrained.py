@@ -4,7 +4,7 @@ import os
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 
 from model.encoder import ClipGS
 from model.registry import parse_model_config
@@ -14,17 +14,17 @@ from pipeline.errors import ConfigError
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 
 
-def save_pretrained(model: ClipGS, folder: str | os.PathLike, encoder: str) -> None:
-    """Write weights and description to a local folder or a bucket.
+def save_pretrained(model: ClipGS, encoder: str, target: Corpus, *parts: str) -> None:
+    """Write weights and description to a folder inside a corpus (or inside any other folder or bucket).
 
     Args:
         encoder: id of the image and text encoder that the model was aligned with.
+        parts: the folder's path inside `target`; none: `target` itself.
     """
-    target = Corpus(folder)
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    with target.atomic_file(target.path(WEIGHTS)) as file:
-        save_file(state, file)
-    target.write_json({"model": model.config.model_dump(mode="json"), "encoder": encoder}, DESCRIPTION)
+    with target.atomic_file(target.path(*parts, WEIGHTS)) as file:
+        file.write_bytes(save(state))
+    target.write_json({"model": model.config.model_dump(mode="json"), "encoder": encoder}, *parts, DESCRIPTION)
 
 
 def from_pretrained(folder: str | os.PathLike, device: torch.device | str = "cpu") -> tuple[ClipGS, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from model.config import TrainConfig
+from model.threads import torch_threads
 from model.trainer import Ranks, Trainer
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
@@ -32,12 +33,8 @@ def train(corpus: Corpus, config: TrainConfig) -> dict[str, Any]:
 
 
 def _train_rank(corpus: Corpus, config: TrainConfig, ranks: Ranks) -> dict[str, Any]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(config.threads or max(1, len(os.sched_getaffinity(0)) // ranks.count))
-    try:
+    with torch_threads(config.threads, sharing=ranks.count):
         return Trainer(corpus, config, ranks).run()
-    finally:
-        torch.set_num_threads(before)
 
 
 def _train_with_ray(corpus: Corpus, config: TrainConfig) -> dict[str, Any]:

@@ -60,6 +60,11 @@ class Trainer:
         _together(ranks, self._check_encoders)
         self.model_config = model_config.model_copy(update={"embed_dim": self.triplets.dim})
         self.batch_size = min(config.batch_size // ranks.count, self._fewest_objects())
+        if self.batch_size // config.accumulate * ranks.count < 2:
+            raise ConfigError(
+                f"a batch of {self.batch_size * ranks.count} objects over {ranks.count} ranks and {config.accumulate} "
+                "micro-batches: contrast needs two objects at a time; raise --train.batch-size"
+            )
         self.validation = _together(ranks, self._load_validation)
         torch.manual_seed(config.seed)
         self.model = ClipGS(self.model_config, config.drop_path, config.patch_dropout)
@@ -70,7 +75,7 @@ class Trainer:
         self.average = None
         if config.ema_decay:
             self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
-        self.best_loss, self.stale_validations = float("inf"), 0
+        self.best_loss, self.stale_validations, self.stopped_early = float("inf"), 0, False
 
     def run(self) -> dict[str, Any]:
         """Train; rank 0 writes the run's files. Returns figures."""
@@ -82,7 +87,8 @@ class Trainer:
         make_batch = partial(
             training_batch, self.triplets, self.model_config, self.config, self.batch_size, self.ranks.rank
         )
-        for batch in prefetch(make_batch, range(first, self.config.steps), self.config.workers):
+        steps = range(first, first if self.stopped_early else self.config.steps)
+        for batch in prefetch(make_batch, steps, self.config.workers):
             clock.lap("waiting")
             values = self._step(forward, batch, done, clock)
             done += 1
@@ -93,15 +99,15 @@ class Trainer:
             if metrics and done % self.config.checkpoint_every == 0 and done < self.config.steps:
                 self._save(done)
                 metrics.flush()
-            stop = self._validate(done, metrics)
+            self.stopped_early = self._validate(done, metrics)
             clock.lap("other")
-            if stop:
+            if self.stopped_early:
                 logger.info("no better validation in %d: stopped at step %d", self.config.patience, done)
                 break
         if metrics:
             self._save(done)
             metrics.close()
-            save_pretrained(self._final_model(), self._folder, self.triplets.encoder)
+            save_pretrained(self._final_model(), self.triplets.encoder, self.corpus, "runs", self.config.run)
         return self._figures(done, done - first, metrics, clock)
 
     def _step(self, forward: nn.Module, batch: TrainingBatch, step: int, clock: "_Clock") -> dict[str, float]:
@@ -193,10 +199,6 @@ class Trainer:
 
     # Checkpoints
 
-    @property
-    def _folder(self) -> str:
-        return self.corpus.uri.rstrip("/") + f"/runs/{self.config.run}"
-
     def _resume(self) -> int:
         """Load the run's checkpoint; the step to go on from (0: from the start)."""
         state = None
@@ -215,6 +217,7 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.best_loss, self.stale_validations = state["best_loss"], state["stale_validations"]
+        self.stopped_early = state["stopped_early"]
         logger.info("run %s goes on from step %d", self.config.run, state["step"])
         return state["step"]
 
@@ -227,6 +230,7 @@ class Trainer:
             "average": None if self.average is None else self.average.state_dict(),
             "best_loss": self.best_loss,
             "stale_validations": self.stale_validations,
+            "stopped_early": self.stopped_early,
         }
         save_checkpoint(self.corpus, self.config.run, state)
 

@@ -144,7 +144,9 @@ def test_variants_train(corpus, config, changes):
 def test_training_stops_early_where_validation_does_not_improve(corpus, config):
     write_split(corpus, "val", [triplet_row(i, "val", shape_gaussians(i, 500)) for i in range(3)])
     changes = {"steps": 50, "learning_rate": 0.0, "validate_every": 2, "patience": 2, "ema_decay": 0.5}
-    assert train(corpus, config.model_copy(update=changes))["steps"] == 6
+    config = config.model_copy(update=changes)
+    assert train(corpus, config)["steps"] == 6
+    assert train(corpus, config)["steps"] == 6  # stopped for good
     assert [row["step"] for row in read_metrics(corpus, "default") if "loss_val_text" in row] == [2, 4, 6]
 
 
@@ -183,6 +185,12 @@ def test_bad_objects_are_named_before_the_first_step(tmp_path, config, monkeypat
 def test_empty_train_split_says_what_to_do(tmp_path, config):
     with pytest.raises(ConfigError, match="run the pack stage"):
         train(Corpus(tmp_path / "empty"), config)
+
+
+def test_contrast_needs_two_objects(corpus, config):
+    for changes in ({"batch_size": 1}, {"batch_size": 4, "accumulate": 3}):
+        with pytest.raises(ConfigError, match="two objects at a time"):
+            train(corpus, config.model_copy(update=changes))
 
 
 def test_unknown_models_are_refused(config):
