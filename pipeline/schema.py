@@ -78,7 +78,7 @@ VIEWS = pa.schema(
         pa.field("center", pa.list_(pa.float64())),  # [3] world = (z_up(asset) - center) * scale
         ("scale", pa.float64()),
         flat("points", pa.float32(), 3),  # seen surface points, world frame
-        flat("point_normals", pa.float32(), 3),  # unit, facing the camera that saw the point
+        flat("point_normals", pa.float32(), 3),  # unit to 1/128, facing the camera that saw the point
         flat("point_colors", pa.uint8(), 3),  # sRGB 0..255
         ("engine", pa.string()),  # blenderproc | raster
         ("shading", pa.string()),  # albedo | diffuse

@@ -11,6 +11,8 @@ from render.cameras import Cameras
 from render.layers import RenderedView
 
 OPAQUE = 128  # a pixel that the surface fills at least half
+POSITION_STEP = 2.0**-14  # of the object's diagonal: 1/64 of a pixel where the object fills 256 of them
+NORMAL_STEP = 2.0**-7
 TINTED = 26  # a pixel whose alpha is low because the surface lets light through, not because it ends there
 
 
@@ -19,7 +21,7 @@ class SurfacePoints:
     """Points seen by at least one camera, in the world frame."""
 
     positions: np.ndarray  # [N, 3] float32
-    normals: np.ndarray  # [N, 3] float32, unit, facing the camera that saw the point
+    normals: np.ndarray  # [N, 3] float32, unit up to rounding, facing the camera that saw the point
     colors: np.ndarray  # [N, 3] uint8, sRGB
 
     def take(self, index: np.ndarray) -> "SurfacePoints":
@@ -46,6 +48,7 @@ def surface_points(views: list[SurfacePoints], cameras: Cameras, limit: int) -> 
     """At most `limit` points of all views, thinned evenly: one per cell of a grid, the nearest to its cell's centre.
 
     The grid is never finer than a pixel's footprint at the object's centre, since several views see the same surface.
+    Coordinates are rounded to steps that halve what they take on disk.
     """
     points = SurfacePoints(
         *(np.concatenate([getattr(view, name) for view in views]) for name in ("positions", "normals", "colors"))
@@ -54,7 +57,7 @@ def surface_points(views: list[SurfacePoints], cameras: Cameras, limit: int) -> 
     finest = float(distance / cameras.intrinsics[0, 0])
     points = points.take(_one_per_cell(points.positions, finest))
     if len(points.positions) <= limit:
-        return points
+        return _rounded(points)
     low, high = finest, 1.0  # the object's diagonal is 1: a cell of size 1 leaves a handful
     for _ in range(12):
         middle = (low * high) ** 0.5
@@ -62,7 +65,16 @@ def surface_points(views: list[SurfacePoints], cameras: Cameras, limit: int) -> 
             low = middle
         else:
             high = middle
-    return points.take(_one_per_cell(points.positions, high)[:limit])
+    return _rounded(points.take(_one_per_cell(points.positions, high)[:limit]))
+
+
+def _rounded(points: SurfacePoints) -> SurfacePoints:
+    """Positions and normals on grids of powers of two, so that their low bits compress away."""
+    return SurfacePoints(
+        np.round(points.positions / POSITION_STEP).astype(np.float32) * np.float32(POSITION_STEP),
+        np.round(points.normals / NORMAL_STEP).astype(np.float32) * np.float32(NORMAL_STEP),
+        points.colors,
+    )
 
 
 def _smallest_neighbour(alpha: np.ndarray) -> np.ndarray:

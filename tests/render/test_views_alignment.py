@@ -79,7 +79,7 @@ def test_points_lie_on_the_surface_with_its_normals_and_colors(chair):
     normals = np.take_along_axis(np.abs(row["point_normals"]), axis[:, None], axis=1)[:, 0]
     # A pixel's normal is its average: seen at a grazing angle, a pixel may reach over an edge.
     assert (normals[away_from_edges] > 0.999).mean() > 0.99
-    assert np.allclose(np.linalg.norm(row["point_normals"], axis=1), 1, atol=1e-4)
+    assert np.allclose(np.linalg.norm(row["point_normals"], axis=1), 1, atol=1e-2)  # they are rounded to 1/128
     colors = np.array([box.color for box in boxes])[nearest]
     same_color = np.abs(colors.astype(int) - row["point_colors"]).max(axis=1) <= 2  # glTF's factors were rounded
     assert same_color[away_from_edges].mean() > 0.99
