@@ -35,7 +35,7 @@ class Options(BaseModel):
     executor: Literal["local", "ray"] = "local"
     """local: this machine; ray: the cluster at RAY_ADDRESS, or one started for this run."""
     workers: int = Field(0, ge=0)
-    """Shards at once. local: processes (1: this one alone; 0: one for every CPU); ray: 0: as many as keep it busy."""
+    """Shards at once. local: processes (0: one a CPU; 1: this one alone, unguarded); ray: 0: as many as keep it busy."""
     shards: str = ""
     """Only these shards, as 10-20 or 0,3,10-20."""
     force: bool = False

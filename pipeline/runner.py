@@ -2,12 +2,13 @@
 
 import logging
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
+from pipeline.at_work import AtWork
 from pipeline.errors import ConfigError, ContractError
-from pipeline.job import Job, ShardReport
+from pipeline.job import Job, ShardReport, Step
 from pipeline.ledger import Ledger, ShardWork
 from pipeline.rows import Row, table_from_rows
 from pipeline.schema import TABLES
@@ -22,7 +23,7 @@ ATTEMPTS = 2  # at an object whose failure may pass, in one run
 LOG_TAIL = 4000  # characters of a traceback that the errors table keeps
 
 
-def run_shard(job: Job, stage_name: str, shard: int, objects: StageObjects) -> ShardReport:
+def run_shard(job: Job, step: Step, objects: StageObjects) -> ShardReport:
     """Run one stage over one shard, as far as that is needed, and write its table and its errors.
 
     Raises:
@@ -30,48 +31,74 @@ def run_shard(job: Job, stage_name: str, shard: int, objects: StageObjects) -> S
             itself refuses the config.
         MemoryError: this machine cannot hold the stage's work.
     """
-    work = _work(job, stage_name, shard)
+    work = _work(job, step)
     if not work.due:
-        return ShardReport(stage_name, shard, len(work.kept), len(work.kept_errors), 0, 0.0)
+        return ShardReport(step.stage, step.shard, len(work.kept), len(work.kept_errors), 0, 0.0)
     if not work.todo:
-        return write_shard(job, stage_name, shard, work, results=lambda uids: ())
-    stage = objects.get(stage_name)
-    with ShardReader(job.corpus, shard, stage.reads) as reader:
-        processor = Processor(stage, reader)
-        setup_seconds = objects.setup_seconds(stage_name)
-        return write_shard(job, stage_name, shard, work, processor.results, stage.batch_size, setup_seconds)
+        return write_shard(job, step.stage, step.shard, work, results=lambda uids: ())
+    with AtWork(job.corpus, step.stage, step.shard) as at_work:
+        stage = objects.get(step.stage)
+        with ShardReader(job.corpus, step.shard, stage.reads) as reader:
+            processor = Processor(stage, reader, at_work, _given_up(step))
+            processor.try_alone([uid for uid in step.losses if uid in work.todo and uid not in step.given_up])
+            setup_seconds = objects.setup_seconds(step.stage)
+            results, batch_size = processor.results, stage.batch_size
+            return write_shard(job, step.stage, step.shard, work, results, batch_size, setup_seconds)
 
 
-def fail_shard(job: Job, stage_name: str, shard: int, error: Exception) -> ShardReport:
+def fail_shard(job: Job, step: Step, error: Exception) -> ShardReport:
     """Note `error` for every object that the stage still had to do in a shard; finished objects stay."""
+    known = _given_up(step)
 
     def results(uids: Sequence[str]) -> Iterator[Result]:
         for uid in uids:
-            yield Result(uid, Failure.from_exception(uid, error))
+            yield known.get(uid, Result(uid, Failure.from_exception(uid, error)))
 
-    return write_shard(job, stage_name, shard, _work(job, stage_name, shard), results)
+    return write_shard(job, step.stage, step.shard, _work(job, step), results)
 
 
-def _work(job: Job, stage_name: str, shard: int) -> ShardWork:
-    work = Ledger(job.corpus, job.config, job.stages, shard).work(stage_name, shard, job.redo, job.retry_failed)
+def _work(job: Job, step: Step) -> ShardWork:
+    ledger = Ledger(job.corpus, job.config, job.stages, step.shard)
+    work = ledger.work(step.stage, step.shard, job.redo, job.retry_failed)
     if work is None:
-        tables = ", ".join(job.stages[stage_name].reads)
-        raise ConfigError(f"stage {stage_name}, shard {shard}: a table that it reads ({tables}) is not there yet")
+        tables = ", ".join(job.stages[step.stage].reads)
+        raise ConfigError(f"stage {step.stage}, shard {step.shard}: a table that it reads ({tables}) is not there yet")
     return work
+
+
+def _given_up(step: Step) -> dict[str, Result]:
+    return {uid: Result(uid, failure, step.losses[uid]) for uid, failure in step.given_up.items()}
 
 
 class Processor:
     """Calls a stage for some objects and makes sure that each of them ends as a row or as a failure."""
 
-    def __init__(self, stage: Stage, reader: ShardReader):
+    def __init__(self, stage: Stage, reader: ShardReader, at_work: AtWork, known: Mapping[str, Result]):
+        """
+        Args:
+            at_work: is told what the stage is called for.
+            known: results of objects that the stage is not to be called for.
+        """
         self._stage = stage
         self._reader = reader
+        self._at_work = at_work
+        self._known = dict(known)
         self._schema = TABLES[stage.writes]
+        self._timeout_s = stage.timeout_s(stage.config)
+
+    def try_alone(self, uids: Sequence[str]) -> None:
+        """Process suspects one by one, before all others: should the worker be lost again, little is lost with it."""
+        for uid in uids:
+            self._known[uid] = next(self.results([uid]))
 
     def results(self, uids: Sequence[str]) -> Iterator[Result]:
         """One result for each of `uids`, in this order; failures that may pass are tried again."""
-        outcomes = self._halving(uids)
+        unknown = [uid for uid in uids if uid not in self._known]
+        outcomes = self._halving(unknown) if unknown else {}
         for uid in uids:
+            if uid in self._known:
+                yield self._known.pop(uid)
+                continue
             outcome, tries = outcomes[uid], 1
             while isinstance(outcome, Failure) and outcome.retryable and tries < ATTEMPTS:
                 logger.warning("%s: %s: %s; trying once more", self._stage.name, uid, outcome.message)
@@ -80,6 +107,7 @@ class Processor:
 
     def _halving(self, uids: Sequence[str]) -> dict[str, pa.Table | Failure]:
         """Outcomes of a batch; a batch that raises is halved until the object at fault is alone."""
+        self._at_work.note(uids, self._timeout_s * len(uids))
         try:
             return self._checked(uids, self._stage.process(self._reader.rows(uids)))
         except (ConfigError, MemoryError):

@@ -75,6 +75,11 @@ class Stage(ABC):
         """What one worker needs under this config."""
         return Resources()
 
+    @classmethod
+    def timeout_s(cls, config: BaseModel) -> float:
+        """How long one object may take; then its worker is killed, and the others go on without it."""
+        return 3600.0
+
     def setup(self) -> None:
         """Called once per worker, before the first batch: load a model, start a process."""
 

@@ -38,6 +38,11 @@ class RenderStage(Stage):
     def resources(cls, config: RenderConfig) -> Resources:
         return Resources(cpus=1, memory_gb=2.5)
 
+    @classmethod
+    def timeout_s(cls, config: RenderConfig) -> float:
+        # Blender's own limit holds for its start and for its work; this one is for what hangs before and after it.
+        return 2 * config.timeout_s + 600
+
     def setup(self) -> None:
         config = self.config
         limits = Limits(self.context.threads, config.timeout_s, config.memory_gb, config.recycle_after)

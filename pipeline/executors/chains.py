@@ -4,17 +4,17 @@ What travels is the description of a shard, never its images or splats.
 """
 
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from pipeline.errors import WorkerCrash
-from pipeline.job import Chains, Job, ShardReport
+from pipeline.at_work import AtWork
+from pipeline.errors import PipelineError, WorkerCrash
+from pipeline.executors.watch import LOOK_S, Watch
+from pipeline.job import Chains, Job, ShardReport, Step
 from pipeline.runner import fail_shard
 
 logger = logging.getLogger(__name__)
-
-RETRIES = 2  # of a step whose worker died
 
 OnReport = Callable[[ShardReport], None]
 
@@ -26,11 +26,11 @@ class Workers(Protocol):
     def window(self) -> int:
         """How many chains may be under way now."""
 
-    def submit(self, stage: str, shard: int) -> Any:
+    def submit(self, step: Step) -> Any:
         """Start a step; returns a handle (hashable)."""
 
-    def wait(self, handles: list[Any]) -> Any:
-        """Block until one of the handles is ready, and return it."""
+    def wait(self, handles: list[Any], timeout_s: float) -> Any | None:
+        """Block until one of the handles is ready, and return it; None if that takes longer."""
 
     def result(self, handle: Any) -> ShardReport:
         """The report of a ready step.
@@ -39,33 +39,53 @@ class Workers(Protocol):
             WorkerCrash: the process that worked on it died.
         """
 
+    def kill(self, handle: Any) -> None:
+        """Kill the process that works on a step; its `result` is a crash then."""
+
 
 def run_chains(job: Job, chains: Chains, workers: Workers, on_report: OnReport) -> None:
-    """Run all chains. A step whose worker died is tried again, then its objects are noted as failed.
+    """Run all chains. A step whose worker is lost is tried again, without the objects that cost several workers.
 
     Raises:
         Exception: whatever a step raises, except a crash of its worker.
     """
-    waiting = deque((shard, deque(stages)) for shard, stages in chains.items())
-    under_way: dict[Any, tuple[int, deque[str]]] = {}
-    crashes: Counter[tuple[str, int]] = Counter()
+    waiting = deque((Step(stages[0], shard), deque(stages[1:])) for shard, stages in chains.items())
+    under_way: dict[Any, tuple[Step, deque[str]]] = {}  # handle -> step, and the stages after it
+    watch = Watch(job.corpus)
+
+    def start(step: Step, later: deque[str]) -> None:
+        AtWork(job.corpus, step.stage, step.shard).clear()  # what a run that was killed has left
+        under_way[workers.submit(step)] = (step, later)
 
     while waiting or under_way:
         while waiting and len(under_way) < workers.window:
-            shard, stages = waiting.popleft()
-            under_way[workers.submit(stages[0], shard)] = (shard, stages)
-        handle = workers.wait(list(under_way))
-        shard, stages = under_way.pop(handle)
+            start(*waiting.popleft())
+        handle = workers.wait(list(under_way), LOOK_S)
+        for late in watch.overdue({key: step for key, (step, _) in under_way.items() if key != handle}):
+            workers.kill(late)
+        if handle is None:
+            continue
+        step, later = under_way.pop(handle)
+        timeout = watch.ended(handle)
         try:
             report = workers.result(handle)
         except WorkerCrash as crash:
-            crashes[stages[0], shard] += 1
-            if crashes[stages[0], shard] <= RETRIES:
-                logger.warning("stage %s, shard %d: %s; trying again", stages[0], shard, crash)
-                under_way[workers.submit(stages[0], shard)] = (shard, stages)
+            again = _after_loss(job, step, timeout or crash)
+            if again is not None:
+                start(again, later)
                 continue
-            report = fail_shard(job, stages[0], shard, crash)
+            report = fail_shard(job, step, timeout or crash)
         on_report(report)
-        stages.popleft()
-        if stages:
-            under_way[workers.submit(stages[0], shard)] = (shard, stages)
+        if later:
+            start(Step(later.popleft(), step.shard), later)
+
+
+def _after_loss(job: Job, step: Step, error: PipelineError) -> Step | None:
+    """How a step goes on whose worker was lost; None if it does not."""
+    at_work = AtWork(job.corpus, step.stage, step.shard)
+    uids = at_work.read().uids
+    at_work.clear()
+    again = step.after_loss(uids, error)
+    at = f"at {', '.join(uids)}" if uids else "at no object"
+    logger.warning("stage %s, shard %d, %s: %s", step.stage, step.shard, at, error)
+    return again

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.executors.chains import OnReport, run_chains
 from pipeline.executors.machine import available_cpus, default_workers, thread_environment
-from pipeline.job import Chains, Job, ShardReport
+from pipeline.job import Chains, Job, ShardReport, Step
 from pipeline.runner import run_shard
 from pipeline.stage_objects import StageObjects
 
@@ -25,16 +25,17 @@ def run(job: Job, chains: Chains, workers: int, on_report: OnReport) -> None:
     """Run all chains.
 
     Args:
-        workers: processes; 0: one for every CPU, or one alone where a stage uses a GPU. One alone is this process, with
-            all CPUs for the stage (sums of floats may then differ in the last bit from those of one thread).
+        workers: processes; 0: one for every CPU, or one with all CPUs where a stage uses a GPU (sums of floats may
+            then differ in the last bit from those of one thread). 1: this process, with all CPUs for the stage; then
+            there is nobody who could note that an object kills it, or end it when it hangs.
     """
-    workers = workers or (1 if _uses_gpu(job, chains) else default_workers())
     if workers == 1:
         with StageObjects(job, available_cpus()) as objects:
             for shard, stages in chains.items():
                 for stage in stages:
-                    on_report(run_shard(job, stage, shard, objects))
+                    on_report(run_shard(job, Step(stage, shard), objects))
         return
+    workers = workers or (1 if _uses_gpu(job, chains) else default_workers())
     threads = max(1, available_cpus() // workers)
     count = min(workers, len(chains))
     with _environment(thread_environment(threads)), ProcessWorkers(job, count, threads) as processes:
@@ -56,14 +57,17 @@ class ProcessWorkers:
         self._processes: dict[Connection, multiprocessing.Process] = {}
         self._idle = [self._start() for _ in range(count)]
 
-    def submit(self, stage: str, shard: int) -> Connection:
+    def submit(self, step: Step) -> Connection:
         link = self._idle.pop()
         with suppress(BrokenPipeError):  # it died while idle: `result` will find its pipe closed
-            link.send((stage, shard))
+            link.send(step)
         return link
 
-    def wait(self, handles: list[Connection]) -> Connection:
-        return wait(handles)[0]
+    def wait(self, handles: list[Connection], timeout_s: float) -> Connection | None:
+        return next(iter(wait(handles, timeout_s)), None)
+
+    def kill(self, handle: Connection) -> None:
+        self._processes[handle].kill()
 
     def result(self, handle: Connection) -> ShardReport:
         try:
@@ -110,11 +114,11 @@ def _serve(job: Job, threads: int, link: Connection) -> None:
     with StageObjects(job, threads) as objects:
         while True:
             try:
-                stage, shard = link.recv()
+                step = link.recv()
             except (EOFError, ConnectionError):
                 return
             try:
-                answer = run_shard(job, stage, shard, objects)
+                answer = run_shard(job, step, objects)
             except ConfigError as error:  # its message says all
                 answer = error
             except Exception as error:

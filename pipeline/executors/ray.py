@@ -21,7 +21,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.executors.chains import OnReport, run_chains
 from pipeline.executors.machine import thread_environment
-from pipeline.job import Chains, Job, ShardReport
+from pipeline.job import Chains, Job, ShardReport, Step
 from pipeline.runner import run_shard
 from pipeline.stage import Resources
 from pipeline.stage_objects import StageObjects
@@ -43,6 +43,7 @@ _CRASHES = (
     exceptions.NodeDiedError,
     exceptions.LocalRayletDiedError,
     exceptions.ObjectLostError,
+    exceptions.TaskCancelledError,  # by `kill`
 )
 
 
@@ -73,7 +74,7 @@ class RayWorkers:
         self._job = ray.put(job)
         self._resources = resources
         self._workers = workers
-        self._step = ray.remote(_run_step)
+        self._run_step = ray.remote(_run_step)
         self._close = ray.remote(_close_objects)
         self._open: dict[Place, int] = {}  # processes that hold stage objects, and their threads
         self._known_nodes: list[dict[str, float]] = []
@@ -86,22 +87,29 @@ class RayWorkers:
         cpus = sum(node.get("CPU", 0.0) for node in self._nodes())
         return self._workers or max(2, math.ceil(CHAINS_PER_CPU * cpus))
 
-    def submit(self, stage: str, shard: int) -> ray.ObjectRef:
-        needs = self._resources[stage]
+    def submit(self, step: Step) -> ray.ObjectRef:
+        needs = self._resources[step.stage]
         if needs.gpus:
             actor = self._least_busy_actor()
-            handle = actor.run_step.remote(stage, shard)
+            handle = actor.run_step.remote(step)
             self._actor_of[handle] = actor
             return handle
         options = _fitting(needs, self._nodes())
         environment = {"env_vars": thread_environment(_threads(needs))}
         # Retries after crashes are counted by run_chains, alike for all kinds of workers.
-        step = self._step.options(**options, max_retries=0, runtime_env=environment, name=f"{stage} {shard}")
-        return step.remote(self._job, stage, shard, _threads(needs))
+        name = f"{step.stage} {step.shard}"
+        task = self._run_step.options(**options, max_retries=0, runtime_env=environment, name=name)
+        return task.remote(self._job, step, _threads(needs))
 
-    def wait(self, handles: list[ray.ObjectRef]) -> ray.ObjectRef:
-        ready, _ = ray.wait(handles, num_returns=1)
-        return ready[0]
+    def wait(self, handles: list[ray.ObjectRef], timeout_s: float) -> ray.ObjectRef | None:
+        ready, _ = ray.wait(handles, num_returns=1, timeout=timeout_s)
+        return next(iter(ready), None)
+
+    def kill(self, handle: ray.ObjectRef) -> None:
+        if handle in self._actor_of:
+            ray.kill(self._actor_of[handle])
+        else:
+            ray.cancel(handle, force=True)
 
     def result(self, handle: ray.ObjectRef) -> ShardReport:
         actor = self._actor_of.pop(handle, None)
@@ -173,8 +181,8 @@ class GpuWorker:
     def __init__(self, job: Job, threads: int):
         self._objects = StageObjects(job, threads)
 
-    def run_step(self, stage: str, shard: int) -> tuple[ShardReport, Place, int]:
-        return run_shard(self._objects.job, stage, shard, self._objects), _place(), 0
+    def run_step(self, step: Step) -> tuple[ShardReport, Place, int]:
+        return run_shard(self._objects.job, step, self._objects), _place(), 0
 
     def close(self) -> Place:
         self._objects.close()
@@ -184,7 +192,7 @@ class GpuWorker:
 _objects: StageObjects | None = None  # of this worker process
 
 
-def _run_step(job: Job, stage: str, shard: int, threads: int) -> tuple[ShardReport, Place, int]:
+def _run_step(job: Job, step: Step, threads: int) -> tuple[ShardReport, Place, int]:
     """One step, as a Ray task: the stage objects stay in this process for the next one."""
     global _objects
     if _objects is not None and _objects.job != job:
@@ -192,7 +200,7 @@ def _run_step(job: Job, stage: str, shard: int, threads: int) -> tuple[ShardRepo
         _objects = None
     if _objects is None:
         _objects = StageObjects(job, threads)
-    return run_shard(job, stage, shard, _objects), _place(), threads
+    return run_shard(job, step, _objects), _place(), threads
 
 
 def _close_objects() -> Place:

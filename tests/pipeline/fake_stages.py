@@ -19,6 +19,7 @@ from pipeline.schema import ASSETS, GAUSSIANS, INDEX, VIEWS
 from pipeline.stage import CorpusStage, Failure, Resources, Stage
 
 SLOW = "FAKE_STAGES_SECONDS"  # seconds per object of the fake render stage
+FATAL_ITERATIONS = 13  # with so many, the fake fit stage dies at its set-up
 
 
 def log_of(corpus: Corpus) -> Path:
@@ -83,10 +84,16 @@ class FakeRender(FakeStage):
     def resources(cls, config) -> Resources:
         return Resources(cpus=1, memory_gb=0.2)
 
+    @classmethod
+    def timeout_s(cls, config) -> float:
+        return config.timeout_s
+
     def row(self, row: Row) -> Row | Failure:
         time.sleep(float(os.environ.get(SLOW, 0)))
         if "crash" in row["uid"]:
             os._exit(17)
+        if "hang" in row["uid"]:
+            time.sleep(1000)
         if "flaky" in row["uid"]:
             flag = log_of(self.context.corpus).with_suffix(".flag")
             if not flag.exists():
@@ -122,7 +129,14 @@ class FakeFit(FakeStage):
     def resources(cls, config) -> Resources:
         return Resources(cpus=1, gpus=1 if config.backend == "gsplat" else 0, memory_gb=0.2)
 
+    def setup(self) -> None:
+        if self.config.iterations == FATAL_ITERATIONS:
+            os._exit(18)
+        super().setup()
+
     def row(self, row: Row) -> Row | Failure:
+        if "die" in row["uid"]:
+            os._exit(19)
         count = self.config.num_gaussians
         values = dict.fromkeys(GAUSSIANS.names)
         values |= {"uid": row["uid"], "num_gaussians": count, "means": np.full((count, 3), row["points"].mean())}

@@ -1,16 +1,20 @@
 """The same stages in this process, in worker processes and on Ray: equal tables, and no object lost with a worker."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline.at_work import AtWork
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
 from pipeline.executors import local
-from pipeline.job import Job, ShardReport
+from pipeline.executors.watch import Watch
+from pipeline.job import LOSSES, TIMEOUTS, Job, ShardReport, Step
 from pipeline.schema import TIMING_COLUMNS
 from tests.pipeline.fake_corpus import errors_of, fake_config, run_all, uids_of
+from tests.pipeline.fake_stages import FATAL_ITERATIONS
 
 STAGES = ["assets", "render", "fit"]
 
@@ -51,15 +55,61 @@ def test_tables_are_equal_to_those_of_this_process(new_corpus, execute):
                     np.testing.assert_equal(row[column], other[column])
 
 
-def test_objects_of_a_worker_that_dies_are_noted_and_the_run_goes_on(new_corpus, execute):
-    config = fake_config("ant,bee,crash,dog,eel,fox,gnu")
+def test_an_object_that_kills_its_worker_every_time_ends_alone_as_an_error(new_corpus, execute, fakes):
+    config = fake_config("ant,bee,cat,crash,dog,eel,fox,gnu", assets={"shard_size": 4})
     corpus = new_corpus(config)
     execute(corpus, config)
-    errors = errors_of(corpus, "render")
-    assert set(errors) == {"ant", "bee", "crash"}  # its shard
-    assert {row["error_class"] for row in errors.values()} == {"WorkerCrash"}
-    assert all(row["retryable"] for row in errors.values())
-    assert uids_of(corpus, "gaussians") == ["dog", "eel", "fox", "gnu"]
+    [(uid, error)] = errors_of(corpus, "render").items()
+    assert (uid, error["error_class"], error["attempt"], error["retryable"]) == ("crash", "WorkerCrash", LOSSES, True)
+    assert uids_of(corpus, "gaussians") == ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
+    events = fakes.read_text().splitlines()
+    assert events.count("render crash") == LOSSES
+    assert events.count("render cat") == 1 + LOSSES  # in the batch with it, then alone
+    assert list(Path(corpus.root, ".tmp").glob("*.json")) == []
+
+
+def test_an_object_that_hangs_is_stopped_and_the_others_are_done(new_corpus, execute, monkeypatch):
+    monkeypatch.setattr("pipeline.executors.chains.LOOK_S", 0.1)
+    monkeypatch.setattr("pipeline.executors.watch.LOOK_S", 0.1)
+    config = fake_config("ant,bee,hang,dog", assets={"shard_size": 4}, render={"timeout_s": 0.5})
+    corpus = new_corpus(config)
+    execute(corpus, config)
+    [(uid, error)] = errors_of(corpus, "render").items()
+    assert (uid, error["error_class"], error["attempt"], error["retryable"]) == ("hang", "Timeout", TIMEOUTS, True)
+    assert error["message"] == "not done after 0.5 s: its worker was killed"
+    assert uids_of(corpus, "gaussians") == ["ant", "bee", "dog"]
+
+
+def test_a_gpu_actor_that_dies_costs_one_object(new_corpus, ray_cluster):
+    from pipeline.executors import ray as ray_executor
+
+    config = fake_config("ant,bee,cat,die,eel,fox", fit={"backend": "gsplat", "num_gaussians": 3})
+    corpus = new_corpus(config)
+    ray_executor.run(Job(corpus, config), {shard: list(STAGES) for shard in range(2)}, 2, lambda report: None)
+    assert {uid: error["error_class"] for uid, error in errors_of(corpus, "fit").items()} == {"die": "WorkerCrash"}
+    assert uids_of(corpus, "gaussians") == ["ant", "bee", "cat", "eel", "fox"]
+
+
+def test_a_worker_that_dies_at_its_set_up_every_time_fails_the_shard(new_corpus, execute, monkeypatch):
+    monkeypatch.setattr("pipeline.job.LOSSES_ELSEWHERE", 2)
+    config = fake_config("ant,bee", fit={"iterations": FATAL_ITERATIONS})
+    corpus = new_corpus(config)
+    execute(corpus, config)
+    assert {uid: error["error_class"] for uid, error in errors_of(corpus, "fit").items()} == {
+        "ant": "WorkerCrash",
+        "bee": "WorkerCrash",
+    }
+
+
+def test_a_silent_run_tells_what_it_is_at(new_corpus, monkeypatch, caplog):
+    monkeypatch.setattr("pipeline.executors.watch.LOOK_S", 0.0)
+    monkeypatch.setattr("pipeline.executors.watch.SILENCE_S", 0.0)
+    corpus = new_corpus(fake_config("ant"))
+    watch = Watch(corpus)
+    AtWork(corpus, "render", 7).note(["ant", "bee"], 60.0)
+    assert watch.overdue({1: Step("render", 7), 2: Step("fit", 8)}) == []
+    assert "stage render, shard 7: for 0 s at ant, bee" in caplog.text
+    assert "stage fit, shard 8: for 0 s at no object" in caplog.text
 
 
 def test_a_config_error_in_a_worker_stops_the_run(new_corpus, execute):
@@ -88,7 +138,7 @@ def test_gpu_stages_run_in_actors_beside_tasks(new_corpus, ray_cluster):
     assert uids_of(corpus, "gaussians") == ["ant", "bee", "cat", "dog", "gnu"]
 
 
-@pytest.mark.parametrize(("backend", "cpus", "processes"), [("auto", 2, 2), ("gsplat", 2, 0), ("auto", 1, 0)])
+@pytest.mark.parametrize(("backend", "cpus", "processes"), [("auto", 2, 2), ("gsplat", 2, 1), ("auto", 1, 1)])
 def test_default_workers(new_corpus, monkeypatch, backend, cpus, processes):
     started: list[int] = []
     monkeypatch.setattr(local, "default_workers", lambda: cpus)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import ConfigError, WorkerCrash
-from pipeline.job import Job
+from pipeline.job import Job, Step
 from pipeline.ledger import Redo
 from pipeline.runner import fail_shard, run_shard
 from pipeline.stage import Failure
@@ -200,7 +200,7 @@ def test_a_worker_that_dies_leaves_no_object_behind(new_corpus):
     config = fake_config("ant,bee")
     corpus = new_corpus(config)
     run_all(corpus, config, ("assets",))
-    report = fail_shard(Job(corpus, config), "render", 0, WorkerCrash("killed by signal 9"))
+    report = fail_shard(Job(corpus, config), Step("render", 0), WorkerCrash("killed by signal 9"))
     assert (report.done, report.failed) == (0, 2)
     errors = errors_of(corpus, "render")
     assert {uid: (row["error_class"], row["retryable"]) for uid, row in errors.items()} == {
@@ -224,7 +224,7 @@ def test_a_table_that_is_read_must_be_there(new_corpus):
     corpus = new_corpus(config)
     job = Job(corpus, config)
     with StageObjects(job, 1) as objects, pytest.raises(ConfigError, match="fit, shard 0.*views"):
-        run_shard(job, "fit", 0, objects)
+        run_shard(job, Step("fit", 0), objects)
 
 
 def test_scratch_of_a_killed_process_is_removed_by_the_next(new_corpus, tmp_path, monkeypatch):

@@ -1,0 +1,66 @@
+"""Looks at what the workers are at: ends what takes longer than its limit, and tells what a silent run waits for."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.at_work import AtWork, Note
+from pipeline.corpus import Corpus
+from pipeline.errors import Timeout
+from pipeline.job import Step
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 5.0  # between two looks
+SILENCE_S = 300.0  # without a finished step, after which it is told what is still running
+NAMED = 5  # steps that are told of, those that take longest
+
+
+@dataclass(frozen=True)
+class _Seen:
+    step: Step
+    note: Note
+    since: float  # by this process' clock: those of the workers' machines may differ
+
+
+class Watch:
+    """Knows since when each worker has been at what it is at. Steps go by the handles of the executor."""
+
+    def __init__(self, corpus: Corpus):
+        self._corpus = corpus
+        self._seen: dict[Any, _Seen] = {}
+        self._late: dict[Any, Timeout] = {}
+        self._looked = self._heard = time.monotonic()
+
+    def overdue(self, steps: Mapping[Any, Step]) -> list[Any]:
+        """The steps that have now been at the same objects for too long. Looks only every few seconds."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_S:
+            return []
+        self._looked = now
+        before = len(self._late)
+        for handle, step in steps.items():
+            note = AtWork(self._corpus, step.stage, step.shard).read()
+            seen = self._seen.get(handle)
+            if seen is None or seen.note != note:
+                self._seen[handle] = _Seen(step, note, now)
+            elif now - seen.since > note.limit_s and handle not in self._late:
+                self._late[handle] = Timeout(f"not done after {note.limit_s:g} s: its worker was killed")
+        if now - self._heard > SILENCE_S:
+            self._heard = now
+            self._tell(now)
+        return list(self._late)[before:]
+
+    def ended(self, handle: Any) -> Timeout | None:
+        """A step has ended; gives the error if it was found overdue before."""
+        self._heard = time.monotonic()
+        self._seen.pop(handle, None)
+        return self._late.pop(handle, None)
+
+    def _tell(self, now: float) -> None:
+        for seen in sorted(self._seen.values(), key=lambda seen: seen.since)[:NAMED]:
+            at = ", ".join(seen.note.uids) or "no object: waiting for a worker, or setting it up"
+            step, seconds = seen.step, now - seen.since
+            logger.warning("stage %s, shard %d: for %.0f s at %s", step.stage, step.shard, seconds, at)
