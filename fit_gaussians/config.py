@@ -15,6 +15,8 @@ class FitConfig(Section):
     resolution: int = Field(256, ge=0)
     """Longest side in pixels that the fit works at and is measured at; larger views are reduced, 0: never."""
     iterations: int = Field(300, ge=0)
+    early_stop: float = Field(0.0, ge=0, lt=1)
+    """Ends a fit early when a pass over its views lowers the loss by less than this share (0.02, say); 0: never."""
     rasterize_mode: Literal["antialiased", "classic"] = "antialiased"
     eps2d: float = Field(0.1, ge=0)
     """Variance in pixels² added to every projected Gaussian (gsplat's eps2d; 0.3 in classic 3DGS)."""

@@ -14,6 +14,7 @@ from fit_gaussians.parameters import GaussianParameters
 from fit_gaussians.rasterize import Backend, rasterize
 from fit_gaussians.rasterize.loss import image_loss_cpu
 from fit_gaussians.recipe import Recipe
+from fit_gaussians.schedule import Schedule
 from fit_gaussians.views import Views
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def optimise(
     backend: Backend,
     device: torch.device,
     recipe: Recipe = Recipe(),  # noqa: B008 (frozen)
-) -> list[Gaussians]:
+) -> tuple[list[Gaussians], int]:
     """Fit B splats to the training views of B objects at once.
 
     Args:
@@ -39,16 +40,17 @@ def optimise(
         views: the training views of each object; all objects of a batch have as many views, of one size.
         seeds: one per object, for the order of its views and its backgrounds: a splat does not depend on its batch
             (up to rounding).
-        config: `iterations`, `rasterize_mode`, `eps2d` and the loss weights are used.
+        config: `iterations`, `early_stop`, `rasterize_mode`, `eps2d` and the loss weights are used.
 
     Returns:
-        The fitted splats, in order.
+        The fitted splats, in order, and the steps made: fewer than `iterations` where `early_stop` ended them.
     """
     parameters = GaussianParameters(initial, recipe.rates(), device)
     optimiser = torch.optim.Adam(list(parameters.leaves.values()), betas=recipe.betas, eps=recipe.epsilon, fused=True)
     batches = TrainingViews(views, seeds, device)
     loss_of = image_loss_cpu if backend == "numba" else image_loss
-    for step in range(config.iterations):
+    schedule = Schedule(config.iterations, batches.count, config.early_stop)
+    while not schedule.done:
         truth, truth_alpha, background, world_to_camera, intrinsics = batches.next()
         image, alpha = rasterize(
             **parameters.activated(),
@@ -61,14 +63,16 @@ def optimise(
             eps2d=config.eps2d,
             backend=backend,
         )
-        loss = loss_of(image, truth, config.ssim_weight if step % config.ssim_every == 0 else 0.0)
+        loss = loss_of(image, truth, config.ssim_weight if schedule.steps % config.ssim_every == 0 else 0.0)
+        loss = loss + recipe.squared_weight * (image - truth).square().mean()
         loss = loss + config.alpha_weight * (alpha - truth_alpha).abs().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        optimiser.param_groups[0]["lr"] = recipe.decay(step / config.iterations)
+        optimiser.param_groups[0]["lr"] = recipe.decay(schedule.progress)
         optimiser.step()
         parameters.project()
-    return parameters.splats()
+        schedule.step(loss)
+    return parameters.splats(), schedule.steps
 
 
 class TrainingViews:

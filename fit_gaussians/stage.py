@@ -98,7 +98,7 @@ class FitStage(Stage):
         return [results[row["uid"]] for row in batch]
 
     def _fit(self, tasks: list[Task]) -> dict[str, Row | Failure]:
-        fitted = optimise(
+        fitted, iterations = optimise(
             [task.initial for task in tasks],
             [task.train for task in tasks],
             [task.seed for task in tasks],
@@ -106,9 +106,9 @@ class FitStage(Stage):
             backend=self.backend,
             device=self.device,
         )
-        return {task.uid: self._result(task, splat) for task, splat in zip(tasks, fitted, strict=True)}
+        return {task.uid: self._result(task, splat, iterations) for task, splat in zip(tasks, fitted, strict=True)}
 
-    def _result(self, task: Task, fitted: Gaussians) -> Row | Failure:
+    def _result(self, task: Task, fitted: Gaussians, iterations: int) -> Row | Failure:
         config = self.config
         if not fitted.is_finite():
             error = AssetError(f"object {task.uid}: the fit diverged to values that are not finite")
@@ -125,7 +125,7 @@ class FitStage(Stage):
             "heldout_views": np.array(task.heldout_views, np.int32),
             "fit_width": task.train.width,
             "fit_height": task.train.height,
-            "iterations": config.iterations,
+            "iterations": iterations,
             "backend": self.backend,
         }
 
