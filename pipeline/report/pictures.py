@@ -13,6 +13,7 @@ TILE = 192  # pixels; views that are smaller stay as they are
 MAX_VIEWS = 4
 DIFFERENCE_GAIN = 10  # a difference of a tenth of the range is drawn at full strength
 DIFFERENCE_COLOR = (220, 38, 38)
+ELEVATION = np.sin(np.deg2rad(20))  # of the camera from which most things are best recognised
 
 
 def comparison_sheet(row: Row) -> Image.Image:
@@ -24,7 +25,7 @@ def comparison_sheet(row: Row) -> Image.Image:
     Raises:
         ConfigError: the rasterizer is not installed.
     """
-    views = [int(view) for view in row["heldout_views"][:MAX_VIEWS]] or [0]
+    views = best_known_first(row["world_to_camera"], row["heldout_views"])[:MAX_VIEWS] or [0]
     references = [Image.open(io.BytesIO(row["images"][view]["bytes"])).convert("RGBA") for view in views]
     splats = splat_images(row, views)
     tile = min(TILE, row["width"])
@@ -33,6 +34,12 @@ def comparison_sheet(row: Row) -> Image.Image:
         for column, image in enumerate((reference, splat, difference(reference, splat))):
             sheet.paste(image.resize((tile, tile), Image.Resampling.BOX), (column * tile, line * tile))
     return sheet
+
+
+def best_known_first(world_to_camera: np.ndarray, views: np.ndarray) -> list[int]:
+    """Of cameras [V, 16], those numbered `views`: first the ones that look at the object from a little above."""
+    upward = -world_to_camera.reshape(-1, 4, 4)[:, 2, 2]  # sine of the elevation: z of the way from object to camera
+    return sorted((int(view) for view in views), key=lambda view: (abs(upward[view] - ELEVATION), view))
 
 
 def splat_images(row: Row, views: list[int]) -> list[Image.Image]:
