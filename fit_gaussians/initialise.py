@@ -25,7 +25,7 @@ def initial_gaussians(
 ) -> Gaussians:
     """At most `count` Gaussians on the surface that the points sample.
 
-    Points with a coordinate that is not finite are left out. A Gaussian takes the mean colour of the points that are
+    Points whose place or colour is not finite are left out. A Gaussian takes the mean colour of the points that are
     nearer to it than to any other, its scale from its neighbours' distances, its orientation from the normal.
 
     Args:
@@ -36,7 +36,7 @@ def initial_gaussians(
     Raises:
         ValueError: no finite point.
     """
-    finite = np.isfinite(points).all(1)
+    finite = np.isfinite(points).all(1) & np.isfinite(colors).all(1)
     points, normals, colors = points[finite], normals[finite], colors[finite]
     if not len(points):
         raise ValueError("no surface points")

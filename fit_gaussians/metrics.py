@@ -29,10 +29,12 @@ class Quality:
 
 
 @torch.no_grad()
-def measure(splat: Gaussians, views: Views, mode: Mode, eps2d: float, backend: Backend, device: str) -> Quality:
+def measure(
+    splat: Gaussians, views: Views, mode: Mode, eps2d: float, backend: Backend, device: torch.device | str
+) -> Quality:
     """Render `splat` from every camera of `views` and compare.
 
-    Images are clamped to [0, 1] and not rounded to 8 bits.
+    Images are clamped to [0, 1] and not rounded to 8 bits. The object must be seen in one of the views at least.
     """
     tensors = {name: torch.from_numpy(array)[None].to(device) for name, array in splat.arrays().items()}
     background = torch.full((1, 1, 3), BACKGROUND, device=device)

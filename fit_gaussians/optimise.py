@@ -1,6 +1,5 @@
 """The optimiser's loop: one view a step, a random background behind it, Adam with decaying rates."""
 
-import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,8 +15,6 @@ from fit_gaussians.rasterize.loss import image_loss_cpu
 from fit_gaussians.recipe import Recipe
 from fit_gaussians.schedule import Schedule
 from fit_gaussians.views import Views
-
-logger = logging.getLogger(__name__)
 
 CROP_MARGIN = 8
 """Pixels around the object's rectangle in a view that are still looked at."""
@@ -38,8 +35,8 @@ def optimise(
     Args:
         initial: a splat per object; of a batch, the smaller ones are padded while they are fitted.
         views: the training views of each object; all objects of a batch have as many views, of one size.
-        seeds: one per object, for the order of its views and its backgrounds: a splat does not depend on its batch
-            (up to rounding).
+        seeds: one per object, for the order of its views and its backgrounds: a splat does not depend on the
+            others of its batch, up to rounding.
         config: `iterations`, `early_stop`, `rasterize_mode`, `eps2d` and the loss weights are used.
 
     Returns:

@@ -1,5 +1,6 @@
 """What the optimiser changes: unconstrained tensors behind a batch of splats, and the way there and back."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,6 +9,8 @@ from torch import Tensor
 
 from fit_gaussians.gaussians import ATTRIBUTES, Gaussians
 
+SCALE_BOUNDS = (1e-6, 1.0)
+"""World units, where the object's diagonal is 1: far outside of what a fit needs, well inside of what floats hold."""
 PADDING_LOGIT = -30.0
 """Opacity of the Gaussians that pad a smaller splat of a batch: never drawn, hence never moved."""
 
@@ -47,8 +50,10 @@ class GaussianParameters:
 
     @torch.no_grad()
     def project(self) -> None:
-        """Put colours back into [0, 1], where a step has left it."""
+        """Put colours back into [0, 1] and scales into their bounds, where a step has left them."""
         self.leaves["colors"].clamp_(0, 1 / self.rates["colors"])
+        low, high = (math.log(scale) / self.rates["scales"] for scale in SCALE_BOUNDS)
+        self.leaves["scales"].clamp_(low, high)
 
     @torch.no_grad()
     def splats(self) -> list[Gaussians]:

@@ -16,7 +16,7 @@ from fit_gaussians.metrics import measure
 from fit_gaussians.optimise import optimise
 from fit_gaussians.rasterize import Backend
 from fit_gaussians.storage import prepare_for_storage
-from fit_gaussians.views import Views, read_views, split_views
+from fit_gaussians.views import MIN_COVERED_PIXELS, Views, read_views, split_views
 from pipeline.errors import AssetError, ConfigError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 
@@ -154,6 +154,9 @@ def prepare(row: Row, config: FitConfig) -> Task:
         train, heldout = split_views(len(views), config.heldout_every)
     except ValueError as error:
         raise AssetError(f"object {uid}: {error}; render more views") from error
+    for name, part in (("training", train), ("held-out", heldout)):
+        if views.alphas[part].sum() < MIN_COVERED_PIXELS:
+            raise AssetError(f"object {uid}: the {len(part)} {name} views are (nearly) transparent")
     seed = seed_of(uid, config.seed)
     try:
         initial = initial_gaussians(

@@ -11,7 +11,7 @@ from pipeline.errors import AssetError
 from pipeline.rows import Row
 
 MIN_COVERED_PIXELS = 16
-"""Less alpha than so many opaque pixels have, over all views: there is nothing to fit."""
+"""Less alpha than so many opaque pixels have: nothing that could be fitted or measured."""
 
 MIN_SIDE = 11
 """Pixels: the window of SSIM."""
@@ -64,7 +64,7 @@ def read_views(row: Row, resolution: int) -> Views:
 
     Raises:
         AssetError: no images, an image that does not decode or has another size than the row says, cameras that are
-            missing, not finite or not as many as the images, or views in which nothing is to be seen.
+            missing, not finite or not as many as the images.
     """
     uid, width, height = row["uid"], row["width"], row["height"]
     images = row["images"] or []
@@ -78,8 +78,6 @@ def read_views(row: Row, resolution: int) -> Views:
     size = _fitted_size(width, height, resolution)
     rgba = np.stack([_decode(uid, index, image["bytes"], (width, height), size) for index, image in enumerate(images)])
     alphas = rgba[..., 3]
-    if alphas.sum() < MIN_COVERED_PIXELS:
-        raise AssetError(f"object {uid}: all {len(images)} views are (nearly) transparent, there is nothing to fit")
     return Views(
         colors=torch.from_numpy(np.ascontiguousarray(np.moveaxis(rgba[..., :3], -1, 1))).movedim(1, -1),
         alphas=torch.from_numpy(np.ascontiguousarray(alphas)),

@@ -87,11 +87,12 @@ def test_a_gaussian_takes_the_mean_colour_of_its_points():
     assert sorted(splat.colors[:, 0] * 255) == pytest.approx([50, 100])
 
 
-def test_points_and_normals_that_are_not_finite_do_no_harm():
+def test_values_that_are_not_finite_do_no_harm():
     points, normals, colors = sphere_points(200)
-    points[3], normals[5], normals[6] = np.nan, np.inf, 0
+    colors = colors.astype(np.float32)
+    points[3], normals[5], normals[6], colors[7] = np.nan, np.inf, 0, np.nan
     splat = initial_gaussians(points, normals, colors, 1000, rng())
-    assert len(splat) == 199 and splat.is_finite()
+    assert len(splat) == 198 and splat.is_finite()
 
 
 def test_no_points_are_an_error():

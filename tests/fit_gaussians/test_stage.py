@@ -9,6 +9,7 @@ from pipeline.schema import GAUSSIANS, TIMING_COLUMNS
 from pipeline.stage import Failure, StageContext
 from tests.fit_gaussians.scenes import encode, sphere_row, splat_of, views_row
 
+CLEAR, SOLID = (encode(np.full((64, 64, 4), value, np.uint8)) for value in (0, 255))
 CONFIG = FitConfig(num_gaussians=800, iterations=60, heldout_every=4, backend="numba")
 
 
@@ -103,6 +104,8 @@ def test_a_bad_object_does_not_harm_the_others_of_its_batch(sphere, tmp_path):
         ({"points": np.zeros((0, 3), np.float32)}, "no surface points"),
         ({"points": np.full((500, 3), np.nan, np.float32)}, "no surface points"),
         ({"world_to_camera": None}, "world_to_camera"),
+        ({"images": [CLEAR] * 12}, "training views are"),
+        ({"images": [SOLID, SOLID, CLEAR, SOLID] * 3}, "held-out views are"),
     ],
 )
 def test_bad_objects_are_refused(sphere, change, message):

@@ -44,7 +44,6 @@ def test_larger_views_are_reduced_with_their_cameras(row):
         ({"intrinsics": np.zeros((3, 4))}, "focal length"),
         ({"width": 64}, r"view 0 is \(32, 32\)"),
         ({"images": [{"bytes": b"no image", "path": None}] * 3}, "view 0 does not decode"),
-        ({"images": [flat_view([9, 9, 9, 0])] * 3}, "transparent"),
         ({"width": 8, "height": 8}, "at least 11 pixels"),
     ],
 )
