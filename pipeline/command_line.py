@@ -35,7 +35,7 @@ class Options(BaseModel):
     executor: Literal["local", "ray"] = "local"
     """local: this machine; ray: the cluster at RAY_ADDRESS, or one started for this run."""
     workers: int = Field(0, ge=0)
-    """Shards at once. local: processes (0: one a CPU; 1: this one alone, unguarded); ray: 0: as many as keep it busy."""
+    """Shards at once. local: processes (0: one a CPU; 1: this one, unguarded); ray: 0: as many as keep it busy."""
     shards: str = ""
     """Only these shards, as 10-20 or 0,3,10-20."""
     force: bool = False
@@ -48,6 +48,8 @@ class Options(BaseModel):
     """Show what would run and for how long, and exit."""
     verify: bool = False
     """Check every table, image and asset file of the corpus, and exit."""
+    repair: bool = False
+    """As --verify, and remove what is damaged, so that the next run makes it again."""
 
 
 class Command(BaseModel):

@@ -192,13 +192,20 @@ class Corpus:
             self.filesystem.rm_file(path)
 
     def shard_record(self, table: str, shard: int) -> dict[str, Any] | None:
-        """What the runner noted in the footer of a finished shard; None if the shard is not there."""
+        """What the runner noted in the footer of a finished shard; None if the shard is not there.
+
+        Raises:
+            ConfigError: the file is damaged.
+        """
         path = self.shard_path(table, shard)
         if not self.filesystem.exists(path):
             return None
-        with self.filesystem.open(path, "rb") as file:
-            metadata = pq.read_metadata(file).metadata or {}
-        return json.loads(metadata.get(METADATA_KEY, b"{}"))
+        try:
+            with self.filesystem.open(path, "rb") as file:
+                metadata = pq.read_metadata(file).metadata or {}
+            return json.loads(metadata.get(METADATA_KEY, b"{}"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read ({error}): if it is damaged, --repair removes it") from error
 
     def shards(self, table: str) -> list[int]:
         """Numbers of the finished shards of a table."""
@@ -211,7 +218,7 @@ class Corpus:
     @contextmanager
     def _parquet(self, path: str) -> Iterator[pq.ParquetFile]:
         """An open Parquet file (`pq.read_table` would import pandas, where it is installed)."""
-        with self.filesystem.open(path, "rb") as file, pq.ParquetFile(file) as parquet:
+        with self.filesystem.open(path, "rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
             yield parquet
 
     # Asset files
@@ -243,6 +250,7 @@ class TableWriter:
             use_dictionary=strings,
             column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
             write_page_index=True,
+            write_page_checksum=True,
         )
 
     def write(self, rows: list[Row]) -> None:

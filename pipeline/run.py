@@ -22,7 +22,7 @@ from pipeline.progress import StageProgress
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.status import duration, plan_table, status_table, unplanned_table
 from pipeline.summary import failure_table, summary_tables, write_summary
-from pipeline.verify import verify
+from pipeline.verify import repair, verify
 from pipeline.version import code_version
 
 EXIT_WRONG, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
@@ -46,13 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(request: Request, console: Console) -> int:
     options = request.options
     corpus = Corpus(options.corpus)
-    if options.status or options.verify:
+    if options.status or options.verify or options.repair:
         return _show(request, corpus, console)
     return _plan(request, corpus, console) if options.plan else _run(request, corpus, console)
 
 
 def _show(request: Request, corpus: Corpus, console: Console) -> int:
-    """--status and --verify."""
+    """--status, --verify and --repair."""
     options, manifest = request.options, read_manifest(corpus)
     if manifest is None:
         raise ConfigError(f"there is no corpus at {corpus.uri}: --stage all or --stage assets makes one")
@@ -61,11 +61,18 @@ def _show(request: Request, corpus: Corpus, console: Console) -> int:
         console.print(status_table(corpus, request.config, shards, _worker_count(options)))
         return 0
     verdict = verify(corpus, request.config, shards)
-    if verdict.problems:
-        console.print(verdict.table())
-        return EXIT_WRONG
-    console.print(f"OK: {verdict.describe()}", soft_wrap=True, highlight=False)
-    return 0
+    if not verdict.problems:
+        console.print(f"OK: {verdict.describe()}", soft_wrap=True, highlight=False)
+        return 0
+    console.print(verdict.table())
+    if options.repair:
+        removed = repair(corpus, verdict.problems)
+        again = f"to make again what is missing: {PROGRAM} --corpus {corpus.uri}"
+        console.print(f"Repaired: {len(removed)} damaged files removed; {again}", soft_wrap=True, highlight=False)
+        return 0
+    if any(problem.bad for problem in verdict.problems):
+        console.print("--repair removes what is damaged, so that the next run makes it again", highlight=False)
+    return EXIT_WRONG
 
 
 def _plan(request: Request, corpus: Corpus, console: Console) -> int:

@@ -15,7 +15,7 @@ class TableReader:
 
     def __init__(self, corpus: Corpus, path: str, columns: Sequence[str] | None = None):
         self._file = corpus.filesystem.open(path, "rb")
-        self._parquet = pq.ParquetFile(self._file)
+        self._parquet = pq.ParquetFile(self._file, page_checksum_verification=True)
         self._columns = None if columns is None else list(dict.fromkeys(["uid", *columns]))
         self._places: dict[str, tuple[int, int]] = {}  # uid -> row group, row
         self._group = -1

@@ -158,7 +158,15 @@ def test_verify_names_what_is_wrong(run, tmp_path, config_file, monkeypatch):
     assert re.search(r"assets/00000.parquet, ant .*another checksum", out)
     assert re.search(r"gaussians/00001.parquet .*cannot be read", out)
     assert re.search(r"assets/00001.parquet, broken .*is lost", out)
-    assert "3 problems" in out
+    assert "3 problems" in out and "--repair removes what is damaged" in out
+
+    out, _ = run("--corpus", corpus.root, "--repair")
+    assert re.search(
+        r"^Repaired: 4 damaged files removed; to make again .*: python -m pipeline.run --corpus ", out, re.M
+    )
+    run("--corpus", corpus.root)
+    out, _ = run("--corpus", corpus.root, "--repair")
+    assert out.startswith("OK: 12 tables")
 
 
 def test_plan_of_a_new_corpus_writes_nothing(run, tmp_path, config_file):
