@@ -26,6 +26,12 @@ class Timeout(PipelineError):
     retryable = True
 
 
+class Unreachable(PipelineError):
+    """What the object is fetched from could not be reached, was overloaded or broke off."""
+
+    retryable = True
+
+
 class ConfigError(PipelineError):
     """What the user asked for cannot be run. Stops the run at once: one line, exit code 2."""
 

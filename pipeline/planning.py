@@ -1,10 +1,11 @@
 """Planning a corpus, once: which objects it is made of, their splits and shards (index.parquet, corpus.json)."""
 
 import hashlib
+import logging
 import re
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.config import Config
@@ -16,6 +17,8 @@ from pipeline.schema import INDEX
 from pipeline.settings import content_hash
 from pipeline.version import code_version
 
+logger = logging.getLogger(__name__)
+
 MANIFEST = "corpus.json"
 INDEX_GROUP_ROWS = 4096  # so that the rows of one shard are read without the rest of a large index
 
@@ -25,8 +28,16 @@ _STAGE_FIELDS = frozenset({"max_bytes"})
 _SAFE_UID = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]{1,200}")
 
 
+class Listing(NamedTuple):
+    """The objects of a corpus to be."""
+
+    rows: list[Row]  # of the index
+    left_out: dict[str, int]  # objects that `assets.licenses` keeps out, by licence
+
+
 def read_manifest(corpus: Corpus) -> dict[str, Any] | None:
-    """corpus.json: config, planning, code version, number of objects and shards; None if nothing is planned yet."""
+    """corpus.json: config, planning, code version, numbers of objects (and of those that their licence kept out) and of
+    shards; None if nothing is planned yet."""
     return corpus.read_json(MANIFEST) if corpus.exists(MANIFEST) else None
 
 
@@ -62,7 +73,7 @@ def keep_config(corpus: Corpus, config: Config, stages: Iterable[str]) -> None:
 
 
 def _plan(corpus: Corpus, config: Config, planning: dict[str, Any]) -> dict[str, Any]:
-    rows = planned_rows(config.assets)
+    rows, left_out = list_objects(config.assets)
     with corpus.table_writer(corpus.path("index.parquet"), INDEX) as writer:
         for start in range(0, len(rows), INDEX_GROUP_ROWS):
             writer.write(rows[start : start + INDEX_GROUP_ROWS])
@@ -74,31 +85,39 @@ def _plan(corpus: Corpus, config: Config, planning: dict[str, Any]) -> dict[str,
         "planning_hash": content_hash(planning),
         "code_version": code_version(),
         "objects": len(rows),
+        "left_out_licenses": left_out,
         "shards": rows[-1]["shard"] + 1,
     }
     corpus.write_json(manifest, MANIFEST)
     return manifest
 
 
-def planned_rows(config: AssetsConfig) -> list[Row]:
+def list_objects(config: AssetsConfig) -> Listing:
     """The rows of the index: the source's rows, drawn, split, sorted by uid and cut into shards.
 
     Raises:
-        ConfigError: the source has nothing, or gives a uid twice or one that cannot name a file.
+        ConfigError: the source has nothing (of an allowed licence), gives a uid twice or one that cannot name a file.
     """
     from pipeline.assets.sources import make_source  # reads archives: not needed to answer --help
 
-    rows = list(make_source(config).plan())
+    left_out: Counter[str] = Counter()
+    rows = list(_allowed(make_source(config).plan(), config.licenses, left_out))
+    counts = ", ".join(f"{count} of '{license_}'" for license_, count in left_out.most_common())
     if not rows:
-        raise ConfigError(f"assets: source {config.source!r} finds no asset in assets.path {config.path!r}")
+        but = f" but {counts}, which assets.licenses keeps out" if left_out else ""
+        raise ConfigError(f"assets: source {config.source!r} finds no asset in assets.path {config.path!r}{but}")
+    if left_out:
+        logger.warning(
+            "assets.licenses keeps out %d of %d objects: %s", left_out.total(), len(rows) + left_out.total(), counts
+        )
     _check_uids(rows)
     if config.limit:
         rows = sorted(rows, key=lambda row: _digest(row["uid"]))[: config.limit]
     rows.sort(key=lambda row: row["uid"])
-    return [
-        {**row, "shard": i // config.shard_size, "split": row["split"] or split_of(row["uid"], config)}
-        for i, row in enumerate(rows)
-    ]
+    for i, row in enumerate(rows):  # in place: there may be a million of them
+        row["shard"] = i // config.shard_size
+        row["split"] = row["split"] or split_of(row["uid"], config)
+    return Listing(rows, dict(left_out.most_common()))
 
 
 def split_of(uid: str, config: AssetsConfig) -> str:
@@ -107,6 +126,16 @@ def split_of(uid: str, config: AssetsConfig) -> str:
     if place < config.val_fraction:
         return "val"
     return "heldout" if place < config.val_fraction + config.heldout_fraction else "train"
+
+
+def _allowed(rows: Iterable[Row], licenses: str, left_out: Counter[str]) -> Iterator[Row]:
+    """The rows of allowed licences; the others are counted."""
+    allowed = {name.strip().casefold() for name in licenses.split(",") if name.strip()}
+    for row in rows:
+        if not allowed or row["license"].strip().casefold() in allowed:
+            yield row
+        else:
+            left_out[row["license"]] += 1
 
 
 def _check_uids(rows: list[Row]) -> None:

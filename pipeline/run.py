@@ -17,7 +17,7 @@ from pipeline.errors import ConfigError
 from pipeline.executors.machine import default_workers
 from pipeline.job import Job
 from pipeline.ledger import Redo
-from pipeline.planning import ensure_planned, keep_config, planned_rows, read_manifest
+from pipeline.planning import ensure_planned, keep_config, list_objects, read_manifest
 from pipeline.progress import StageProgress
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.status import duration, plan_table, status_table, unplanned_table
@@ -80,7 +80,7 @@ def _plan(request: Request, corpus: Corpus, console: Console) -> int:
     options, manifest = request.options, read_manifest(corpus)
     shard_stages, corpus_stages = _chosen_stages(options)
     if manifest is None:
-        rows = planned_rows(request.config.assets)
+        rows = list_objects(request.config.assets).rows
         console.print(unplanned_table(corpus, rows, [*shard_stages, *corpus_stages]))
         return 0
     job = _job(request, corpus)

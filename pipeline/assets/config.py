@@ -7,9 +7,12 @@ class AssetsConfig(Section):
     """Which assets a corpus is made of."""
 
     source: str = "folder"
-    """Registered asset source: folder | sh3f."""
+    """Registered asset source: folder | sh3f | manifest | objaverse."""
     path: str = ""
-    """What the source reads: a folder of assets or one asset, or one or more .sh3f files (several joined by commas)."""
+    """What the source reads. folder: a folder of assets, or one asset; sh3f: .sh3f files, joined by commas; manifest: a
+    .csv or .parquet table of addresses; objaverse: a text file of uids, or nothing for all."""
+    licenses: str = ""
+    """Licences (joined by commas, in any case) of the objects that are let in; empty: any."""
     heldout_libraries: str = ""
     """sh3f: file names (joined by commas) of libraries whose pieces are all `heldout`."""
     limit: int = 0
@@ -23,3 +26,21 @@ class AssetsConfig(Section):
     max_bytes: int = 500_000_000
     """Largest asset, unpacked, that is let in."""
     batch_size: int = runtime(8)
+    endpoint: str = runtime("")
+    """objaverse: address of the hub or of a mirror of it; empty: HF_ENDPOINT, else https://huggingface.co."""
+    cache: str = runtime("")
+    """objaverse: folder that keeps the dataset's annotations; empty: clip-gs-corpus/objaverse in the user's cache."""
+    downloads: int = runtime(4, ge=1)
+    """Files that one worker fetches at once."""
+    requests_per_second: float = runtime(5.0, ge=0)
+    """Requests that one worker makes at most; 0: any number."""
+    retries: int = runtime(5, ge=0)
+    """Further attempts at a file after the first (server overloaded, line broken or silent)."""
+    backoff_s: float = runtime(1.0, ge=0)
+    """Base of the growing waits between these attempts, where the server does not name a time itself."""
+    connect_timeout_s: float = runtime(10.0, gt=0)
+    """Time for a connection."""
+    read_timeout_s: float = runtime(30.0, gt=0)
+    """How long a server may be silent."""
+    timeout_s: float = runtime(600.0, gt=0)
+    """Time for one file, with all attempts and waits."""

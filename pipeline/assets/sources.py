@@ -13,6 +13,8 @@ from pipeline.rows import Row
 # name -> where its class is; imported only when it is asked for
 SOURCES = {
     "folder": "pipeline.assets.folder:FolderSource",
+    "manifest": "pipeline.assets.manifest:ManifestSource",
+    "objaverse": "pipeline.assets.objaverse:ObjaverseSource",
     "sh3f": "pipeline.assets.sh3f:Sh3fSource",
 }
 
@@ -28,7 +30,12 @@ class Fetched:
 
 
 class AssetSource(ABC):
-    """A set of assets that can be listed without fetching them."""
+    """A set of assets that can be listed without fetching them.
+
+    `parallel` says how many threads may call `fetch` at once.
+    """
+
+    parallel: int = 1
 
     def __init__(self, config: AssetsConfig):
         self.config = config
@@ -49,6 +56,7 @@ class AssetSource(ABC):
 
         Raises:
             AssetError: the asset is missing, broken, hostile or too large; the message names the file.
+            Timeout, Unreachable: it could not be fetched this time.
         """
 
 

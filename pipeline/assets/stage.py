@@ -1,11 +1,12 @@
 """The assets stage: fetches, checks and stores the planned assets."""
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipeline.assets.bundle import bundle, sha256_of
 from pipeline.assets.sources import make_source
-from pipeline.errors import AssetError
+from pipeline.errors import AssetError, Timeout, Unreachable
 from pipeline.schema import INDEX
 from pipeline.stage import Failure, Resources, Row, Stage
 
@@ -40,14 +41,17 @@ class AssetsStage(Stage):
         self.source = make_source(self.config)
 
     def process(self, batch: list[Row]) -> list[Row | Failure]:
-        return [self._store_or_fail(row) for row in batch]
+        if self.source.parallel == 1:
+            return [self._store_or_fail(row) for row in batch]
+        with ThreadPoolExecutor(self.source.parallel) as pool:
+            return list(pool.map(self._store_or_fail, batch))
 
     def _store_or_fail(self, row: Row) -> Row | Failure:
         """A broken asset is no reason to fetch the rest of the batch again."""
         try:
             return self._store(row)
-        except AssetError as error:
-            return Failure.from_exception(row["uid"], AssetError(f"object {row['uid']}: {error}"))
+        except (AssetError, Timeout, Unreachable) as error:
+            return Failure.from_exception(row["uid"], type(error)(f"object {row['uid']}: {error}"))
 
     def _store(self, row: Row) -> Row:
         with tempfile.TemporaryDirectory(dir=self.context.scratch, prefix="asset-") as scratch:

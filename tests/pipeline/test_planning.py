@@ -7,20 +7,20 @@ import pytest
 from pipeline.config import Config
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
-from pipeline.planning import ensure_planned, keep_config, planned_rows, split_of
+from pipeline.planning import ensure_planned, keep_config, list_objects, split_of
 from tests.pipeline.fake_corpus import fake_config
 
 MANY = ",".join(f"object-{i}" for i in range(400))
 
 
 def test_rows_are_sorted_and_cut_into_shards(fakes):
-    rows = planned_rows(fake_config("c,a,e,b,d").assets)
+    rows = list_objects(fake_config("c,a,e,b,d").assets).rows
     assert [(row["uid"], row["shard"]) for row in rows] == [("a", 0), ("b", 0), ("c", 0), ("d", 1), ("e", 1)]
 
 
 def test_a_larger_limit_keeps_the_objects_of_a_smaller_one(fakes):
     def drawn(limit: int, uids: str = MANY) -> set[str]:
-        return {row["uid"] for row in planned_rows(fake_config(uids, assets={"limit": limit}).assets)}
+        return {row["uid"] for row in list_objects(fake_config(uids, assets={"limit": limit}).assets).rows}
 
     assert len(drawn(10)) == 10 and drawn(10) < drawn(50) < drawn(0)
     assert len(drawn(10) & {f"object-{i}" for i in range(10)}) < 10  # not simply the first ones
@@ -29,7 +29,7 @@ def test_a_larger_limit_keeps_the_objects_of_a_smaller_one(fakes):
 
 def test_splits_follow_the_fractions_and_the_source(fakes):
     config = fake_config(MANY + ",held-1,held-2", assets={"val_fraction": 0.2, "heldout_fraction": 0.3}).assets
-    rows = planned_rows(config)
+    rows = list_objects(config).rows
     counts = Counter(row["split"] for row in rows)
     assert 50 < counts["val"] < 110 and 80 < counts["heldout"] < 160
     assert {row["split"] for row in rows if row["uid"].startswith("held-")} == {"heldout"}
@@ -40,14 +40,14 @@ def test_splits_follow_the_fractions_and_the_source(fakes):
 @pytest.mark.parametrize("uid", ["../escape", "/etc/passwd", ".hidden", "a\\b", "new\nline", "x" * 201])
 def test_uids_that_cannot_name_a_file_are_refused(fakes, uid):
     with pytest.raises(ConfigError, match="cannot name a file"):
-        planned_rows(fake_config(f"good,{uid}").assets)
+        list_objects(fake_config(f"good,{uid}").assets)
 
 
 def test_a_uid_twice_and_an_empty_source_are_refused(fakes):
     with pytest.raises(ConfigError, match="two assets have the uid 'a': fake:a and fake:a"):
-        planned_rows(fake_config("a,b,a").assets)
+        list_objects(fake_config("a,b,a").assets)
     with pytest.raises(ConfigError, match="finds no asset"):
-        planned_rows(fake_config("").assets)
+        list_objects(fake_config("").assets)
 
 
 def test_planning_is_done_once(fakes, tmp_path):

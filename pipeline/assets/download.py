@@ -1,0 +1,302 @@
+"""Fetches one file over HTTP: within limits, again where that may help, and whole or not at all.
+
+`requests` brings connections, proxies and certificates, urllib3's `Retry` counts the attempts and says how long to wait
+(back-off, Retry-After). Neither takes up a broken body where it broke, limits bytes or the time of a whole transfer;
+that is what this module adds.
+"""
+
+import hashlib
+import logging
+import re
+import threading
+import time
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from urllib3.exceptions import HTTPError, InvalidHeader, LocationParseError, MaxRetryError, ReadTimeoutError
+from urllib3.util import Retry
+
+from pipeline.assets.config import AssetsConfig
+from pipeline.errors import AssetError, Timeout, Unreachable
+
+logger = logging.getLogger(__name__)
+
+CHUNK_BYTES = 1 << 18
+MAX_REDIRECTS = 5
+MAX_BACKOFF_S = 60
+# statuses that may be another one a moment later
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+REFUSALS = {
+    401: "the server asks for credentials, which are taken from ~/.netrc where there are any",
+    403: "the server does not give it to you",
+    404: "there is no such file",
+    410: "the file has been withdrawn",
+}
+# The hub names the SHA-256 of a large file in this header of its redirect.
+LINKED_CHECKSUM = "X-Linked-ETag"
+_SHA256 = re.compile(r'"?([0-9a-f]{64})"?')
+_RANGE = re.compile(r"bytes (\d+)-\d+/")
+_BAD_ADDRESS = (InvalidURL, InvalidSchema, MissingSchema, LocationParseError)
+
+
+class Downloader:
+    """Fetches files under the limits of the assets config; may be shared by threads."""
+
+    def __init__(self, config: AssetsConfig):
+        self._config = config
+        self._pace = _Pace(config.requests_per_second)
+        self._retry = Retry(
+            total=config.retries,
+            backoff_factor=config.backoff_s,
+            backoff_max=MAX_BACKOFF_S,
+            backoff_jitter=config.backoff_s,
+        )
+        self._session = requests.Session()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # threads share no state
+        adapter = HTTPAdapter(pool_maxsize=config.downloads)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def fetch(self, url: str, target: Path, max_bytes: int, sha256: str = "") -> None:
+        """Bring the file behind `url` to `target`, which is there only when it is whole.
+
+        Args:
+            max_bytes: a larger file is refused.
+            sha256: the checksum that it must have (64 hex digits); empty: the one that the server names, if it does.
+
+        Raises:
+            AssetError: it is not there, not given out, too large, or has another checksum; the address is none.
+            Timeout: it took longer than `assets.timeout_s`, or the server fell silent every time.
+            Unreachable: the server could not be reached, was overloaded or broke off every time.
+        """
+        check_address(url)
+        partial = target.with_name(f"{target.name}.part")
+        try:
+            with partial.open("wb") as file:
+                transfer = _Transfer(url, file, max_bytes, sha256.strip().lower(), self._config.timeout_s)
+                self._attempts(transfer)
+            transfer.check()
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _attempts(self, transfer: "_Transfer") -> None:
+        """Try until the body is there, or the number of attempts or the time is used up."""
+        retry = self._retry
+        while True:
+            try:
+                self._attempt(transfer)
+                return
+            except _BAD_ADDRESS as error:
+                raise AssetError(f"{transfer.url}: it is no address of a file ({error})") from error
+            except (requests.RequestException, HTTPError, _Passing) as error:
+                problem = error
+            try:
+                retry = retry.increment("GET", transfer.url, error=problem)
+            except MaxRetryError as error:
+                raise _typed(transfer.url, problem, self._config) from error
+            wait = self._wait_s(retry, problem)
+            if wait > transfer.left_s():
+                raise Timeout(
+                    f"{transfer.url}: {_reason(problem)}; the next attempt is due in {wait:.0f} s, which is more than "
+                    f"assets.timeout_s ({self._config.timeout_s:g}) leaves"
+                ) from problem
+            logger.info("%s: %s; trying again in %.1f s", transfer.url, _reason(problem), wait)
+            time.sleep(wait)
+
+    def _attempt(self, transfer: "_Transfer") -> None:
+        with self._open(transfer) as response:
+            status = response.status_code
+            if status in PASSING:
+                raise _Passing(_status(status), response.headers.get("Retry-After", ""))
+            if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and transfer.received:
+                transfer.start_again()
+                raise _Passing("the server does not go on where it broke off")
+            if status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+                raise AssetError(f"{transfer.url}: {REFUSALS.get(status, 'the server refuses it')} ({_status(status)})")
+            transfer.take_up(response)
+            while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
+                transfer.add(chunk)
+
+    def _open(self, transfer: "_Transfer") -> requests.Response:
+        """The answer at the end of the redirects."""
+        url = transfer.url
+        for _ in range(MAX_REDIRECTS + 1):
+            self._pace.wait()
+            left = transfer.left_s()
+            timeouts = (min(self._config.connect_timeout_s, left), min(self._config.read_timeout_s, left))
+            response = self._session.get(
+                url, headers=transfer.headers(), timeout=timeouts, stream=True, allow_redirects=False
+            )
+            transfer.sha256 = transfer.sha256 or _linked_checksum(response)
+            if not response.is_redirect:
+                return response
+            response.close()
+            target = urljoin(url, response.headers["Location"])
+            check_address(target)
+            if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+                raise AssetError(f"{transfer.url}: it leads from https to {target}, which anyone on the way can change")
+            url = target
+        raise AssetError(f"{transfer.url}: more than {MAX_REDIRECTS} redirects")
+
+    def _wait_s(self, retry: Retry, problem: Exception) -> float:
+        """What the server asks for, else the back-off."""
+        text = problem.retry_after if isinstance(problem, _Passing) else ""
+        try:
+            return retry.parse_retry_after(text) if text else retry.get_backoff_time()
+        except InvalidHeader:
+            return retry.get_backoff_time()
+
+
+class _Transfer:
+    """One file on its way: what is there of it, and what it must still keep to."""
+
+    def __init__(self, url: str, file, max_bytes: int, sha256: str, timeout_s: float):
+        self.url = url
+        self.sha256 = sha256
+        self.received = 0
+        self._file = file
+        self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
+        self._end = time.monotonic() + timeout_s
+        self._validator = ""  # strong ETag of the version that `received` bytes are of
+        self._digest = hashlib.sha256()
+
+    def headers(self) -> dict[str, str]:
+        """Ask for the rest, if it is certain to be the rest of the same bytes."""
+        plain = {"Accept-Encoding": "identity"}
+        if not (self.received and self._validator):
+            return plain
+        return {**plain, "Range": f"bytes={self.received}-", "If-Range": self._validator}
+
+    def take_up(self, response: requests.Response) -> None:
+        """Go on with what is there, or from the start, as the answer says."""
+        if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+            part = _RANGE.match(response.headers.get("Content-Range", ""))
+            if not self.received or part is None or int(part[1]) != self.received:
+                self.start_again()
+                raise _Passing("the server sent another part than it was asked for")
+        else:
+            self.start_again()
+        etag = response.headers.get("ETag", "")
+        self._validator = etag if etag.startswith('"') else ""
+        announced = response.raw.length_remaining
+        if announced is not None:
+            self._check_size(self.received + announced)
+
+    def start_again(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self.received, self._validator, self._digest = 0, "", hashlib.sha256()
+
+    def add(self, chunk: bytes) -> None:
+        self.left_s()
+        self._check_size(self.received + len(chunk))
+        self._file.write(chunk)
+        self._digest.update(chunk)
+        self.received += len(chunk)
+
+    def left_s(self) -> float:
+        """Seconds that are left.
+
+        Raises:
+            Timeout: none.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise Timeout(
+                f"{self.url}: not there after {self._timeout_s:g} s ({self.received} bytes came); "
+                "a slow line needs a larger assets.timeout_s"
+            )
+        return left
+
+    def check(self) -> None:
+        """Refuse a whole file with a wrong checksum."""
+        found = self._digest.hexdigest()
+        if self.sha256 and found != self.sha256:
+            raise AssetError(
+                f"{self.url}: its SHA-256 is {found}, not {self.sha256}: the file has changed or was damaged on the way"
+            )
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise AssetError(f"{self.url}: it has {size} bytes or more, the limit is {self._max_bytes}")
+
+
+class _Pace:
+    """Spaces the requests of all threads evenly."""
+
+    def __init__(self, per_second: float):
+        self._interval = 1 / per_second if per_second else 0.0
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            start = max(now, self._next)
+            self._next = start + self._interval
+        time.sleep(start - now)
+
+
+class _Passing(Exception):
+    """An answer that may be a better one at the next attempt."""
+
+    def __init__(self, reason: str, retry_after: str = ""):
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+def check_address(url: str) -> None:
+    """Refuse what is not an http(s) address.
+
+    Raises:
+        AssetError: it has another scheme, or no host.
+    """
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise AssetError(f"{url!r} is not an http(s) address, and nothing else is fetched")
+
+
+def _linked_checksum(response: requests.Response) -> str:
+    match = _SHA256.fullmatch(response.headers.get(LINKED_CHECKSUM, ""))
+    return match[1] if match else ""
+
+
+def _typed(url: str, problem: Exception, config: AssetsConfig) -> Timeout | Unreachable:
+    """The error for a file that did not come in any attempt."""
+    message = f"{url}: {_reason(problem)} (attempts: {config.retries + 1}); try again later with --retry-failed"
+    return Timeout(message) if _is_silence(problem) else Unreachable(message)
+
+
+def _is_silence(problem: Exception) -> bool:
+    return isinstance(problem, (requests.Timeout, ReadTimeoutError))
+
+
+def _reason(problem: Exception) -> str:
+    if _is_silence(problem):
+        return "the server fell silent"
+    return str(problem) if isinstance(problem, _Passing) else f"the connection failed ({_root(problem)})"
+
+
+def _root(problem: Exception) -> Exception:
+    """The innermost of the errors that the libraries wrap around each other."""
+    while True:
+        inner = getattr(problem, "reason", None) or (problem.args[-1] if problem.args else None)
+        if not isinstance(inner, Exception):
+            return problem
+        problem = inner
+
+
+def _status(status: int) -> str:
+    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+    return f"HTTP {status} {phrase}".rstrip()

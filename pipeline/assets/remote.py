@@ -1,0 +1,36 @@
+"""Base of the sources whose assets are one file each, behind an address."""
+
+import tempfile
+from pathlib import Path
+
+from pipeline.assets.checks import CHECKS
+from pipeline.assets.config import AssetsConfig
+from pipeline.assets.download import Downloader, check_address
+from pipeline.assets.folder import DiskFolder
+from pipeline.assets.gather import gather
+from pipeline.assets.sources import AssetSource, Fetched
+from pipeline.errors import AssetError
+
+
+class RemoteSource(AssetSource):
+    """Assets on the network. Files that such an asset names beside itself are not fetched: a texture of these counts
+    as missing, a geometry buffer makes the asset an error."""
+
+    def __init__(self, config: AssetsConfig):
+        super().__init__(config)
+        self.parallel = config.downloads
+        self.downloader = Downloader(config)
+
+    def fetch_file(self, url: str, file_format: str, sha256: str, folder: Path) -> Fetched:
+        """Fetch, check and place one file.
+
+        Raises:
+            AssetError, Timeout, Unreachable: as `Downloader.fetch` and `gather`.
+        """
+        check_address(url)
+        if file_format not in CHECKS:
+            raise AssetError(f"{url}: format '{file_format}' is not read; there are {', '.join(CHECKS)}")
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="download-") as scratch:
+            here = Path(scratch)
+            self.downloader.fetch(url, here / f"asset.{file_format}", self.config.max_bytes, sha256)
+            return gather(f"asset.{file_format}", DiskFolder(here, here), folder, self.config.max_bytes)

@@ -1,0 +1,250 @@
+"""Objaverse 1.0 from a server on loopback that is laid out as the dataset on the hub."""
+
+import gzip
+import hashlib
+import json
+
+import pytest
+
+from pipeline.assets.config import AssetsConfig
+from pipeline.assets.objaverse_files import REVISION
+from pipeline.assets.sources import make_source
+from pipeline.corpus import Corpus
+from pipeline.errors import ConfigError
+from pipeline.rows import table_from_rows
+from pipeline.run import main
+from pipeline.schema import INDEX
+from tests.pipeline.assets.asset_makers import Store, box_glb
+from tests.pipeline.assets.asset_server import AssetServer, broken_off, status
+
+ROOT = f"/datasets/allenai/objaverse/resolve/{REVISION}"
+PATHS, LVIS = f"{ROOT}/object-paths.json.gz", f"{ROOT}/lvis-annotations.json.gz"
+FAST = {"requests_per_second": 0, "retries": 1, "backoff_s": 0.01, "read_timeout_s": 0.3, "timeout_s": 3}
+
+
+def uid_of(number: int) -> str:
+    return hashlib.md5(str(number).encode()).hexdigest()
+
+
+def annotation(number: int, license_: str = "by") -> dict:
+    """One object of a metadata file, with the fields that the dataset has."""
+    uid = uid_of(number)
+    api = "https://api.sketchfab.com/v3"
+    return {
+        "uri": f"{api}/models/{uid}",
+        "uid": uid,
+        "name": f"Object {number}",
+        "staffpickedAt": None,
+        "viewCount": 4,
+        "likeCount": 0,
+        "animationCount": 0,
+        "viewerUrl": f"https://sketchfab.com/3d-models/{uid}",
+        "embedUrl": f"https://sketchfab.com/models/{uid}/embed",
+        "commentCount": 0,
+        "isDownloadable": True,
+        "publishedAt": "2021-03-18T09:36:25.430631",
+        "tags": [{"name": name, "slug": name, "uri": f"{api}/tags/{name}"} for name in ("stair", "case")],
+        "categories": [{"uid": "0", "name": "Architecture", "slug": "architecture", "uri": f"{api}/categories/0"}],
+        "thumbnails": {
+            "images": [{"uid": "6", "size": 37800, "width": 1920, "url": "https://x/y.jpeg", "height": 1080}]
+        },
+        "user": {
+            "uid": "b5",
+            "username": "maker",
+            "displayName": "The Maker",
+            "profileUrl": "https://sketchfab.com/maker",
+            "account": "basic",
+            "avatar": {"uri": f"{api}/avatars/d1", "images": []},
+            "uri": f"{api}/users/b5",
+        },
+        "description": "made by <b>hand</b>",
+        "faceCount": 14608,
+        "createdAt": "2021-03-18T09:31:52.190927",
+        "vertexCount": 7309,
+        "isAgeRestricted": False,
+        "archives": {"glb": {"textureCount": 6, "size": 1546940, "type": "glb", "textureMaxResolution": 1024}},
+        "license": license_,
+    }
+
+
+def packed(value: object) -> bytes:
+    return gzip.compress(json.dumps(value).encode(), mtime=0)
+
+
+class Hub(AssetServer):
+    """Six objects in two folders; the second and the fourth are in LVIS."""
+
+    FOLDERS = {"000-000": (0, 1, 2), "000-023": (3, 4, 5)}
+
+    def __init__(self):
+        super().__init__()
+        paths = {uid_of(n): f"glbs/{folder}/{uid_of(n)}.glb" for folder, ns in self.FOLDERS.items() for n in ns}
+        self.files[PATHS] = packed(paths)
+        self.files[LVIS] = packed({"stair": [uid_of(1)], "bus_(vehicle)": [uid_of(3)], "zebra": [uid_of(3)], "ax": []})
+        licenses = ["by", "cc0", "by-nc", "by-nc-sa", "by-sa", "by"]
+        for folder, numbers in self.FOLDERS.items():
+            objects = {uid_of(n): annotation(n, licenses[n]) for n in numbers}
+            self.files[f"{ROOT}/metadata/{folder}.json.gz"] = packed(objects)
+        for path in paths.values():
+            self.files[f"{ROOT}/{path}"] = box_glb()
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Hub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def config(hub, tmp_path):
+    def make(**fields) -> dict:
+        return {"source": "objaverse", "endpoint": hub.url, "cache": str(tmp_path / "cache")} | FAST | fields
+
+    return make
+
+
+def plan(config: dict) -> list[dict]:
+    return list(make_source(AssetsConfig(**config)).plan())
+
+
+def test_annotations_become_index_rows(config):
+    rows = plan(config())
+    assert [row["uid"] for row in rows] == [uid_of(n) for n in range(6)]
+    assert rows[3] == {
+        "uid": uid_of(3),
+        "source": "objaverse",
+        "origin_uri": f"https://sketchfab.com/3d-models/{uid_of(3)}",
+        "name": "Object 3",
+        "tags": ["stair", "case"],
+        "category": "Architecture",
+        "lvis_category": "bus_(vehicle)",
+        "license": "CC-BY-NC-SA-4.0",
+        "creator": "The Maker",
+        "split": "heldout",
+        "sha256": "",
+        "details": '{"folder": "000-023"}',
+    }
+    assert [row["split"] for row in rows] == ["", "heldout", "", "heldout", "", ""]
+    assert {row["license"] for row in rows} >= {"CC-BY-4.0", "CC0-1.0", "CC-BY-NC-4.0", "CC-BY-SA-4.0"}
+    assert len(table_from_rows([{**row, "shard": 0} for row in rows], INDEX)) == 6
+
+
+def test_objects_are_fetched_from_the_endpoint(hub, config, tmp_path):
+    gone = f"{ROOT}/glbs/000-023/{uid_of(4)}.glb"
+    del hub.files[gone]
+    hub.answers[f"{ROOT}/glbs/000-000/{uid_of(0)}.glb"] = [broken_off(200)]
+    hub.answers[f"{ROOT}/glbs/000-000/{uid_of(1)}.glb"] = [status(429, Retry_After="0")]
+    run = Store(tmp_path, **config())
+    assert {row["uid"] for row in run.rows} == {uid_of(n) for n in (0, 1, 2, 3, 5)}
+    failure = run.only_failure()
+    assert failure.uid == uid_of(4)
+    assert f"{hub.url}{gone}: there is no such file (HTTP 404 Not Found)" in failure.message
+
+
+def test_the_command_line_loses_nothing_and_tries_again(hub, config, tmp_path):
+    flags = [f"--assets.{name.replace('_', '-')}={value}" for name, value in config(shard_size=4).items()]
+    command = ["--stage", "assets", "--corpus", str(tmp_path / "corpus"), "--workers", "1"]
+    away = [f"{ROOT}/glbs/000-000/{uid_of(0)}.glb", f"{ROOT}/glbs/000-023/{uid_of(5)}.glb"]
+    for path in away:
+        hub.answers[path] = [status(503)] * 99
+    assert main([*command, *flags]) == 0
+    corpus = Corpus(tmp_path / "corpus")
+    errors = [row for shard in range(2) for row in corpus.read_errors("assets", shard)]
+    assert {(row["uid"], row["error_class"]) for row in errors} == {(uid_of(n), "Unreachable") for n in (0, 5)}
+    hub.answers.clear()
+    assert main([*command, "--retry-failed"]) == 0
+    rows = [row for shard in range(2) for row in corpus.read_rows("assets", shard)]
+    assert sorted(row["uid"] for row in rows) == sorted(uid_of(n) for n in range(6))
+    assert not any(corpus.read_errors("assets", shard) for shard in range(2))
+
+
+def test_a_list_of_uids_needs_the_annotations_of_its_folders_only(hub, config, tmp_path):
+    (tmp_path / "uids.txt").write_text(f"{uid_of(5)}\n{uid_of(4)}\n")
+    rows = plan(config(path=str(tmp_path / "uids.txt")))
+    assert [row["uid"] for row in rows] == [uid_of(4), uid_of(5)]
+    assert not hub.asked(f"{ROOT}/metadata/000-000.json.gz")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(uid_of(9), "1 of 1 uids are not in Objaverse 1.0"), ("../../etc", "is not a uid"), (None, "not a text file")],
+)
+def test_a_list_of_anything_else_is_a_config_error(config, tmp_path, text, message):
+    file = tmp_path / "uids.txt"
+    if text:
+        file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        plan(config(path=str(file)))
+
+
+def test_annotations_are_fetched_once(hub, config):
+    first = plan(config())
+    asked = len(hub.requests)
+    assert plan(config()) == first
+    assert len(hub.requests) == asked == 4
+
+
+def test_annotations_survive_what_passes(hub, config):
+    hub.answers[PATHS] = [status(500)]
+    hub.answers[LVIS] = [broken_off(20)]
+    hub.answers[f"{ROOT}/metadata/000-000.json.gz"] = [status(429, Retry_After="0")]
+    assert len(plan(config())) == 6
+
+
+@pytest.mark.parametrize("path", [PATHS, LVIS, f"{ROOT}/metadata/000-023.json.gz"])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (packed({"a": 1})[:-9], "is not a file of Objaverse 1.0: it cannot be unpacked"),
+        (b"<html>log in</html>", "is not a file of Objaverse 1.0: it cannot be unpacked"),
+        (packed(["other"]), "is not a file of Objaverse 1.0: "),
+        (gzip.compress(b"{"), "is not a file of Objaverse 1.0: "),
+        (b"", "there is no such file"),
+    ],
+    ids=["cut", "html", "other form", "no JSON", "404"],
+)
+def test_bad_annotations_stop_the_plan_and_are_not_kept(hub, config, tmp_path, path, data, message):
+    good = hub.files[path]
+    hub.files[path] = data
+    with pytest.raises(ConfigError, match=message) as caught:
+        plan(config())
+    assert hub.url + path in str(caught.value)
+    assert not list(tmp_path.glob(f"cache/**/{path.rpartition('/')[2]}"))
+    assert not list(tmp_path.glob("cache/**/.tmp/*"))
+    hub.files[path] = good
+    assert len(plan(config())) == 6
+
+
+def test_a_damaged_cache_is_mended(config, tmp_path, caplog):
+    first = plan(config())
+    for file in tmp_path.glob("cache/**/*.json.gz"):
+        file.write_bytes(file.read_bytes()[:-10])
+    assert plan(config()) == first
+    assert "is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["../../secrets.glb", "glbs/000-000/other.glb", "https://elsewhere/x.glb", ""])
+def test_paths_that_lead_elsewhere_are_refused(hub, config, path):
+    hub.files[PATHS] = packed({uid_of(0): path})
+    with pytest.raises(ConfigError, match="is no path of the object"):
+        plan(config())
+
+
+def test_sparse_annotations_are_no_reason_to_lose_an_object(hub, config):
+    nothing = dict.fromkeys(("name", "tags", "categories", "user", "license", "viewerUrl"))
+    hub.files[f"{ROOT}/metadata/000-000.json.gz"] = packed({uid_of(0): {}, uid_of(1): nothing})
+    rows = plan(config())
+    assert len(rows) == 6
+    for row in rows[:3]:
+        assert (row["name"], row["tags"], row["category"], row["license"], row["creator"]) == ("", [], "", "", "")
+        assert row["origin_uri"] == f"https://sketchfab.com/3d-models/{row['uid']}"
+
+
+def test_the_endpoint_comes_from_config_or_environment(hub, config, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", f"{hub.url}/")
+    assert len(plan(config(endpoint=""))) == 6
+    monkeypatch.setenv("HF_ENDPOINT", "file:///tmp")
+    assert len(plan(config())) == 6
+    with pytest.raises(ConfigError, match=r"assets\.endpoint: 'file:///tmp' is not an http"):
+        plan(config(endpoint=""))
