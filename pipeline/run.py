@@ -80,7 +80,8 @@ def _plan(request: Request, corpus: Corpus, console: Console) -> int:
     options, manifest = request.options, read_manifest(corpus)
     shard_stages, corpus_stages = _chosen_stages(options)
     if manifest is None:
-        rows = list_objects(request.config.assets).rows
+        with console.status("planning …"):
+            rows = list_objects(request.config.assets).rows
         console.print(unplanned_table(corpus, rows, [*shard_stages, *corpus_stages]))
         return 0
     job = _job(request, corpus)
@@ -93,7 +94,8 @@ def _plan(request: Request, corpus: Corpus, console: Console) -> int:
 def _run(request: Request, corpus: Corpus, console: Console) -> int:
     options = request.options
     shard_stages, corpus_stages = _chosen_stages(options)
-    manifest = ensure_planned(corpus, request.config)
+    with console.status("planning …"):  # a large source takes minutes
+        manifest = ensure_planned(corpus, request.config)
     corpus.remove_leftovers()
     job = _job(request, corpus)
     shards = parse_shards(options.shards, manifest["shards"])

@@ -5,7 +5,6 @@
 that is what this module adds.
 """
 
-import hashlib
 import logging
 import re
 import threading
@@ -22,11 +21,13 @@ from urllib3.exceptions import HTTPError, InvalidHeader, LocationParseError, Max
 from urllib3.util import Retry
 
 from pipeline.assets.config import AssetsConfig
+from pipeline.assets.transfer import Passing, Transfer
 from pipeline.errors import AssetError, Timeout, Unreachable
 
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 18
+USER_AGENT = "clip-gs-corpus"
 MAX_REDIRECTS = 5
 MAX_BACKOFF_S = 60
 # statuses that may be another one a moment later
@@ -40,7 +41,6 @@ REFUSALS = {
 # The hub names the SHA-256 of a large file in this header of its redirect.
 LINKED_CHECKSUM = "X-Linked-ETag"
 _SHA256 = re.compile(r'"?([0-9a-f]{64})"?')
-_RANGE = re.compile(r"bytes (\d+)-\d+/")
 _BAD_ADDRESS = (InvalidURL, InvalidSchema, MissingSchema, LocationParseError)
 
 
@@ -56,7 +56,8 @@ class Downloader:
             backoff_max=MAX_BACKOFF_S,
             backoff_jitter=config.backoff_s,
         )
-        self._session = requests.Session()
+        self._session = _Session()
+        self._session.headers["User-Agent"] = USER_AGENT
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # threads share no state
         adapter = HTTPAdapter(pool_maxsize=config.downloads)
         self._session.mount("https://", adapter)
@@ -78,14 +79,14 @@ class Downloader:
         partial = target.with_name(f"{target.name}.part")
         try:
             with partial.open("wb") as file:
-                transfer = _Transfer(url, file, max_bytes, sha256.strip().lower(), self._config.timeout_s)
+                transfer = Transfer(url, file, max_bytes, sha256.strip().lower(), self._config.timeout_s)
                 self._attempts(transfer)
             transfer.check()
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
 
-    def _attempts(self, transfer: "_Transfer") -> None:
+    def _attempts(self, transfer: Transfer) -> None:
         """Try until the body is there, or the number of attempts or the time is used up."""
         retry = self._retry
         while True:
@@ -94,13 +95,13 @@ class Downloader:
                 return
             except _BAD_ADDRESS as error:
                 raise AssetError(f"{transfer.url}: it is no address of a file ({error})") from error
-            except (requests.RequestException, HTTPError, _Passing) as error:
+            except (requests.RequestException, HTTPError, Passing) as error:
                 problem = error
             try:
                 retry = retry.increment("GET", transfer.url, error=problem)
             except MaxRetryError as error:
                 raise _typed(transfer.url, problem, self._config) from error
-            wait = self._wait_s(retry, problem)
+            wait = _wait_s(retry, problem)
             if wait > transfer.left_s():
                 raise Timeout(
                     f"{transfer.url}: {_reason(problem)}; the next attempt is due in {wait:.0f} s, which is more than "
@@ -109,21 +110,22 @@ class Downloader:
             logger.info("%s: %s; trying again in %.1f s", transfer.url, _reason(problem), wait)
             time.sleep(wait)
 
-    def _attempt(self, transfer: "_Transfer") -> None:
+    def _attempt(self, transfer: Transfer) -> None:
         with self._open(transfer) as response:
             status = response.status_code
             if status in PASSING:
-                raise _Passing(_status(status), response.headers.get("Retry-After", ""))
+                raise Passing(_status(status), response.headers.get("Retry-After", ""))
             if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and transfer.received:
                 transfer.start_again()
-                raise _Passing("the server does not go on where it broke off")
+                raise Passing("the server does not go on where it broke off")
             if status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
                 raise AssetError(f"{transfer.url}: {REFUSALS.get(status, 'the server refuses it')} ({_status(status)})")
             transfer.take_up(response)
             while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
                 transfer.add(chunk)
+            transfer.end()
 
-    def _open(self, transfer: "_Transfer") -> requests.Response:
+    def _open(self, transfer: Transfer) -> requests.Response:
         """The answer at the end of the redirects."""
         url = transfer.url
         for _ in range(MAX_REDIRECTS + 1):
@@ -137,95 +139,13 @@ class Downloader:
             if not response.is_redirect:
                 return response
             response.close()
-            target = urljoin(url, response.headers["Location"])
-            check_address(target)
-            if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
-                raise AssetError(f"{transfer.url}: it leads from https to {target}, which anyone on the way can change")
-            url = target
+            url = next_address(url, response.headers["Location"])
         raise AssetError(f"{transfer.url}: more than {MAX_REDIRECTS} redirects")
 
-    def _wait_s(self, retry: Retry, problem: Exception) -> float:
-        """What the server asks for, else the back-off."""
-        text = problem.retry_after if isinstance(problem, _Passing) else ""
-        try:
-            return retry.parse_retry_after(text) if text else retry.get_backoff_time()
-        except InvalidHeader:
-            return retry.get_backoff_time()
 
-
-class _Transfer:
-    """One file on its way: what is there of it, and what it must still keep to."""
-
-    def __init__(self, url: str, file, max_bytes: int, sha256: str, timeout_s: float):
-        self.url = url
-        self.sha256 = sha256
-        self.received = 0
-        self._file = file
-        self._max_bytes = max_bytes
-        self._timeout_s = timeout_s
-        self._end = time.monotonic() + timeout_s
-        self._validator = ""  # strong ETag of the version that `received` bytes are of
-        self._digest = hashlib.sha256()
-
-    def headers(self) -> dict[str, str]:
-        """Ask for the rest, if it is certain to be the rest of the same bytes."""
-        plain = {"Accept-Encoding": "identity"}
-        if not (self.received and self._validator):
-            return plain
-        return {**plain, "Range": f"bytes={self.received}-", "If-Range": self._validator}
-
-    def take_up(self, response: requests.Response) -> None:
-        """Go on with what is there, or from the start, as the answer says."""
-        if response.status_code == HTTPStatus.PARTIAL_CONTENT:
-            part = _RANGE.match(response.headers.get("Content-Range", ""))
-            if not self.received or part is None or int(part[1]) != self.received:
-                self.start_again()
-                raise _Passing("the server sent another part than it was asked for")
-        else:
-            self.start_again()
-        etag = response.headers.get("ETag", "")
-        self._validator = etag if etag.startswith('"') else ""
-        announced = response.raw.length_remaining
-        if announced is not None:
-            self._check_size(self.received + announced)
-
-    def start_again(self) -> None:
-        self._file.seek(0)
-        self._file.truncate()
-        self.received, self._validator, self._digest = 0, "", hashlib.sha256()
-
-    def add(self, chunk: bytes) -> None:
-        self.left_s()
-        self._check_size(self.received + len(chunk))
-        self._file.write(chunk)
-        self._digest.update(chunk)
-        self.received += len(chunk)
-
-    def left_s(self) -> float:
-        """Seconds that are left.
-
-        Raises:
-            Timeout: none.
-        """
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise Timeout(
-                f"{self.url}: not there after {self._timeout_s:g} s ({self.received} bytes came); "
-                "a slow line needs a larger assets.timeout_s"
-            )
-        return left
-
-    def check(self) -> None:
-        """Refuse a whole file with a wrong checksum."""
-        found = self._digest.hexdigest()
-        if self.sha256 and found != self.sha256:
-            raise AssetError(
-                f"{self.url}: its SHA-256 is {found}, not {self.sha256}: the file has changed or was damaged on the way"
-            )
-
-    def _check_size(self, size: int) -> None:
-        if size > self._max_bytes:
-            raise AssetError(f"{self.url}: it has {size} bytes or more, the limit is {self._max_bytes}")
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Redirects are followed here, one by one; requests would read the whole body of each, however long."""
 
 
 class _Pace:
@@ -244,14 +164,6 @@ class _Pace:
         time.sleep(start - now)
 
 
-class _Passing(Exception):
-    """An answer that may be a better one at the next attempt."""
-
-    def __init__(self, reason: str, retry_after: str = ""):
-        super().__init__(reason)
-        self.retry_after = retry_after
-
-
 def check_address(url: str) -> None:
     """Refuse what is not an http(s) address.
 
@@ -267,9 +179,34 @@ def check_address(url: str) -> None:
         raise AssetError(f"{url!r} is not an http(s) address, and nothing else is fetched")
 
 
+def next_address(url: str, location: str) -> str:
+    """Where a redirect of `url` leads.
+
+    Raises:
+        AssetError: not to an http(s) address, or from https to http.
+    """
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        target = location  # which is no address, either
+    check_address(target)
+    if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+        raise AssetError(f"{url}: it leads from https to {target}, which anyone on the way can change")
+    return target
+
+
 def _linked_checksum(response: requests.Response) -> str:
     match = _SHA256.fullmatch(response.headers.get(LINKED_CHECKSUM, ""))
     return match[1] if match else ""
+
+
+def _wait_s(retry: Retry, problem: Exception) -> float:
+    """What the server asks for, where it can be understood; else the back-off."""
+    text = problem.retry_after if isinstance(problem, Passing) else ""
+    try:
+        return retry.parse_retry_after(text) if text else retry.get_backoff_time()
+    except (InvalidHeader, ValueError, OverflowError):  # the latter two for numbers and dates beyond all bounds
+        return retry.get_backoff_time()
 
 
 def _typed(url: str, problem: Exception, config: AssetsConfig) -> Timeout | Unreachable:
@@ -285,7 +222,7 @@ def _is_silence(problem: Exception) -> bool:
 def _reason(problem: Exception) -> str:
     if _is_silence(problem):
         return "the server fell silent"
-    return str(problem) if isinstance(problem, _Passing) else f"the connection failed ({_root(problem)})"
+    return str(problem) if isinstance(problem, Passing) else f"the connection failed ({_root(problem)})"
 
 
 def _root(problem: Exception) -> Exception:

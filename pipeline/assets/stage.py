@@ -36,6 +36,11 @@ class AssetsStage(Stage):
     def resources(cls, config) -> Resources:
         return Resources(cpus=1, memory_gb=1)
 
+    @classmethod
+    def timeout_s(cls, config) -> float:
+        # The download's own limit cannot end an answer whose headers come byte by byte; this one ends that, too.
+        return config.timeout_s + 600
+
     def setup(self) -> None:
         self.batch_size = self.config.batch_size
         self.source = make_source(self.config)

@@ -1,6 +1,7 @@
 """A web server on loopback that misbehaves as it is told."""
 
 import hashlib
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -17,7 +18,7 @@ class AssetServer:
         self.files: dict[str, bytes] = {}
         self.answers: dict[str, list[Answer]] = defaultdict(list)
         self.requests: list[tuple[str, dict[str, str]]] = []  # path and headers, lower-case
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         self._server.asset_server = self
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -34,6 +35,13 @@ class AssetServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+class QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that give up are part of the tests."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -78,6 +86,13 @@ def whole(handler: Handler, data: bytes) -> None:
     handler.head(206, len(data) - start, ETag=etag(data), Content_Range=part)
     handler.wfile.write(data[start:])
     return None
+
+
+def some_of_the_rest(handler: Handler, data: bytes) -> None:
+    """Ten bytes of the part that is asked for; less than a client wants, but correct."""
+    start = int(handler.headers["Range"].removeprefix("bytes=").rstrip("-"))
+    handler.head(206, 10, ETag=etag(data), Content_Range=f"bytes {start}-{start + 9}/{len(data)}")
+    handler.wfile.write(data[start : start + 10])
 
 
 def status(code: int, **headers: str) -> Answer:
@@ -132,7 +147,20 @@ def hung_up(handler: Handler, data: bytes) -> None:
 
 def endless(handler: Handler, data: bytes) -> None:
     """Bytes without an announced end."""
-    handler.send_response(200)
+    _write_for_ever(handler, 200)
+
+
+def endless_redirect(location: str) -> Answer:
+    def answer(handler: Handler, data: bytes) -> None:
+        _write_for_ever(handler, 302, location)
+
+    return answer
+
+
+def _write_for_ever(handler: Handler, code: int, location: str = "") -> None:
+    handler.send_response(code)
+    if location:
+        handler.send_header("Location", location)
     handler.send_header("Connection", "close")
     handler.end_headers()
     while True:

@@ -7,15 +7,17 @@ import time
 import pytest
 
 from pipeline.assets.config import AssetsConfig
-from pipeline.assets.download import Downloader
+from pipeline.assets.download import Downloader, next_address
 from pipeline.errors import AssetError, Timeout, Unreachable
 from tests.pipeline.assets.asset_server import (
     AssetServer,
     broken_off,
     dripping,
     endless,
+    endless_redirect,
     hung_up,
     silent,
+    some_of_the_rest,
     status,
 )
 
@@ -106,6 +108,12 @@ def test_a_server_that_cannot_go_on_is_asked_for_all(server, fetch, odd):
     assert "range" not in server.asked(PATH)[2]
 
 
+def test_a_part_of_the_rest_is_not_the_rest(server, fetch):
+    server.answers[PATH] = [broken_off(300_000), some_of_the_rest]
+    assert fetch(sha256=hashlib.sha256(DATA).hexdigest()) == DATA
+    assert [headers.get("range") for headers in server.asked(PATH)] == [None, "bytes=300000-", "bytes=300010-"]
+
+
 def test_retry_after_is_kept_to(server, fetch):
     server.answers[PATH] = [status(429, Retry_After="1")]
     started = time.monotonic()
@@ -121,8 +129,9 @@ def test_a_retry_after_beyond_the_time_limit_is_not_waited_for(server, fetch):
     assert time.monotonic() - started < 2
 
 
-def test_a_retry_after_that_says_nothing_leaves_the_back_off(server, fetch):
-    server.answers[PATH] = [status(503, Retry_After="soon")]
+@pytest.mark.parametrize("text", ["soon", "9" * 5000, "Mon, 99 Foo 99999999999 99:99:99", "-1"])
+def test_a_retry_after_that_means_nothing_leaves_the_back_off(server, fetch, text):
+    server.answers[PATH] = [status(503, Retry_After=text)]
     assert fetch() == DATA
 
 
@@ -204,11 +213,27 @@ def test_redirects_are_followed_and_bounded(server, fetch):
     assert len(server.asked("/round")) == 6
 
 
-@pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "http://:80/x"])
+@pytest.mark.parametrize(
+    "location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "http://:80/x", "http://[::1"]
+)
 def test_redirects_to_anything_but_http_are_refused(server, fetch, location):
     server.answers[PATH] = [status(302, Location=location)]
     with pytest.raises(AssetError, match="is not an http"):
         fetch()
+
+
+def test_the_body_of_a_redirect_is_not_read(server, fetch):
+    server.answers["/to"] = [endless_redirect(PATH)]
+    started = time.monotonic()
+    assert fetch("/to") == DATA
+    assert time.monotonic() - started < 2
+
+
+def test_redirects_stay_on_https():
+    assert next_address("https://a.org/x/y", "../z") == "https://a.org/z"
+    assert next_address("http://a.org/x", "https://b.org/x") == "https://b.org/x"
+    with pytest.raises(AssetError, match="from https to http://a.org/x"):
+        next_address("https://a.org/x", "http://a.org/x")
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y.glb", "http://", "http://[::1/x.glb", "s3://b/x.glb"])

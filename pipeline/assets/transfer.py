@@ -1,0 +1,110 @@
+"""One file on its way: how much of it is there, what may be added to it, and the limits that it must keep to."""
+
+import hashlib
+import re
+import time
+from http import HTTPStatus
+from typing import BinaryIO
+
+import requests
+
+from pipeline.errors import AssetError, Timeout
+
+_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)$")
+
+
+class Passing(Exception):
+    """An answer that may be a better one at the next attempt."""
+
+    def __init__(self, reason: str, retry_after: str = ""):
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Transfer:
+    """The state of one download.
+
+    Attributes:
+        received: bytes that are there.
+        sha256: checksum that the whole must have; empty: any.
+    """
+
+    def __init__(self, url: str, file: BinaryIO, max_bytes: int, sha256: str, timeout_s: float):
+        self.url = url
+        self.sha256 = sha256
+        self.received = 0
+        self._file = file
+        self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
+        self._end = time.monotonic() + timeout_s
+        self._validator = ""  # strong ETag of the version that `received` bytes are of
+        self._total: int | None = None  # bytes of the whole file, where a partial answer says so
+        self._digest = hashlib.sha256()
+
+    def headers(self) -> dict[str, str]:
+        """Ask for the rest, if it is certain to be the rest of the same bytes."""
+        plain = {"Accept-Encoding": "identity"}
+        if not (self.received and self._validator):
+            return plain
+        return {**plain, "Range": f"bytes={self.received}-", "If-Range": self._validator}
+
+    def take_up(self, response: requests.Response) -> None:
+        """Go on with what is there, or from the start, as the answer says."""
+        self._total = None
+        if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+            part = _RANGE.match(response.headers.get("Content-Range", ""))
+            if not self.received or part is None or int(part[1]) != self.received:
+                self.start_again()
+                raise Passing("the server sent another part than it was asked for")
+            if part[2] != "*":
+                self._total = int(part[2])
+        else:
+            self.start_again()
+        etag = response.headers.get("ETag", "")
+        self._validator = etag if etag.startswith('"') else ""
+        announced = response.raw.length_remaining
+        if announced is not None:
+            self._check_size(self.received + announced)
+
+    def start_again(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self.received, self._validator, self._digest = 0, "", hashlib.sha256()
+
+    def add(self, chunk: bytes) -> None:
+        self.left_s()
+        self._check_size(self.received + len(chunk))
+        self._file.write(chunk)
+        self._digest.update(chunk)
+        self.received += len(chunk)
+
+    def end(self) -> None:
+        """The body has ended: is it the whole file? (That it has the length of its own header, urllib3 makes sure.)"""
+        if self._total is not None and self.received != self._total:
+            raise Passing(f"{self.received} of {self._total} bytes came")
+
+    def left_s(self) -> float:
+        """Seconds that are left.
+
+        Raises:
+            Timeout: none.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise Timeout(
+                f"{self.url}: not there after {self._timeout_s:g} s ({self.received} bytes came); "
+                "a slow line needs a larger assets.timeout_s"
+            )
+        return left
+
+    def check(self) -> None:
+        """Refuse a whole file with a wrong checksum."""
+        found = self._digest.hexdigest()
+        if self.sha256 and found != self.sha256:
+            raise AssetError(
+                f"{self.url}: its SHA-256 is {found}, not {self.sha256}: the file has changed or was damaged on the way"
+            )
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise AssetError(f"{self.url}: it has {size} bytes or more, the limit is {self._max_bytes}")
