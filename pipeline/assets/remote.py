@@ -33,4 +33,7 @@ class RemoteSource(AssetSource):
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="download-") as scratch:
             here = Path(scratch)
             self.downloader.fetch(url, here / f"asset.{file_format}", self.config.max_bytes, sha256)
-            return gather(f"asset.{file_format}", DiskFolder(here, here), folder, self.config.max_bytes)
+            try:
+                return gather(f"asset.{file_format}", DiskFolder(here, here), folder, self.config.max_bytes)
+            except AssetError as error:
+                raise AssetError(f"{url}: {error}") from error

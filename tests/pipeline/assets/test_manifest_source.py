@@ -98,7 +98,10 @@ def test_each_failure_is_one_typed_error_beside_the_good_ones(server, store):
         "bare": ("AssetError", False),
         "doc": ("AssetError", False),
     }
-    assert all(failure.message.startswith(f"object {failure.uid}: ") for failure in run.failures)
+    addresses = {row["uid"]: row["origin_uri"] for row in run.plan}
+    for failure in run.failures:
+        assert failure.message.startswith(f"object {failure.uid}: ")
+        assert addresses[failure.uid] in failure.message
     assert not list(run.scratch.iterdir())
 
 
