@@ -26,7 +26,7 @@ def record(name: str, figures: Mapping[str, float], notes: str = "") -> Path:
     RESULTS.mkdir(exist_ok=True)
     result = {
         "machine": machine(),
-        "command": "python " + " ".join([_module_or_script(), *sys.argv[1:]]),
+        "command": "python " + " ".join([_module_or_script(), *(_portable(argument) for argument in sys.argv[1:])]),
         "commit": commit(),
         "notes": notes,
         "figures": dict(figures),
@@ -76,6 +76,11 @@ def _module_or_script() -> str:
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     return f"-m {spec.name}" if spec else Path(sys.argv[0]).name
+
+
+def _portable(argument: str) -> str:
+    """An argument without the folders of this machine."""
+    return Path(argument).name if argument.startswith("/") else argument
 
 
 def _processor() -> str:
