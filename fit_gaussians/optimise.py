@@ -83,11 +83,10 @@ class TrainingViews:
         self.count = len(views[0])
         self.rngs = [np.random.default_rng(seed) for seed in seeds]
         self.orders: list[list[int]] = [[] for _ in views]
-        planes = torch.stack([view.colors.movedim(-1, 1) for view in views])  # [B, V, 3, H, W], see `Views`
-        self.colors = planes.to(device).movedim(2, -1)  # [B, V, H, W, 3]
-        self.alphas = torch.stack([view.alphas for view in views]).to(device)  # [B, V, H, W]
-        self.world_to_camera = torch.stack([view.world_to_camera for view in views]).to(device)
-        self.intrinsics = torch.stack([view.intrinsics for view in views]).to(device)
+        self.colors = _batch([view.colors.movedim(-1, 1) for view in views], device).movedim(2, -1)  # [B, V, H, W, 3]
+        self.alphas = _batch([view.alphas for view in views], device)  # [B, V, H, W]
+        self.world_to_camera = _batch([view.world_to_camera for view in views], device)
+        self.intrinsics = _batch([view.intrinsics for view in views], device)
         self.crops = [_rectangle(alpha) for alpha in views[0].alphas] if len(views) == 1 else None
         self.objects = torch.arange(len(views), device=device)
 
@@ -113,6 +112,11 @@ class TrainingViews:
         if not self.orders[index]:
             self.orders[index] = self.rngs[index].permutation(self.count).tolist()
         return self.orders[index].pop()
+
+
+def _batch(tensors: list[Tensor], device: torch.device) -> Tensor:
+    """[B, …] on the device; one tensor is not copied."""
+    return (tensors[0][None] if len(tensors) == 1 else torch.stack(tensors)).to(device)
 
 
 def _rectangle(alpha: Tensor) -> tuple[int, int, int, int]:

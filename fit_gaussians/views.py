@@ -76,11 +76,15 @@ def read_views(row: Row, resolution: int) -> Views:
         )
     world_to_camera, intrinsics = _cameras(row, len(images))
     size = _fitted_size(width, height, resolution)
-    rgba = np.stack([_decode(uid, index, image["bytes"], (width, height), size) for index, image in enumerate(images)])
-    alphas = rgba[..., 3]
+    colors = np.empty((len(images), 3, size[1], size[0]), np.float32)
+    alphas = np.empty((len(images), size[1], size[0]), np.float32)
+    for index, image in enumerate(images):
+        rgba = _decode(uid, index, image["bytes"], (width, height), size)
+        alphas[index] = rgba[..., 3]
+        colors[index] = np.moveaxis(rgba[..., :3], -1, 0) * alphas[index]
     return Views(
-        colors=torch.from_numpy(np.ascontiguousarray(np.moveaxis(rgba[..., :3], -1, 1))).movedim(1, -1),
-        alphas=torch.from_numpy(np.ascontiguousarray(alphas)),
+        colors=torch.from_numpy(colors).movedim(1, -1),
+        alphas=torch.from_numpy(alphas),
         world_to_camera=torch.from_numpy(world_to_camera),
         intrinsics=torch.from_numpy(intrinsics * np.float32([size[0] / width, size[1] / height] * 2)),
     )
@@ -132,7 +136,7 @@ def _fitted_size(width: int, height: int, resolution: int) -> tuple[int, int]:
 
 
 def _decode(uid: str, index: int, data: bytes, size: tuple[int, int], fitted: tuple[int, int]) -> np.ndarray:
-    """[H, W, 4] float32 in [0, 1], colour premultiplied; a reduced pixel is the mean of the area that it covers."""
+    """[H, W, 4] float32 in [0, 1], straight alpha; a reduced pixel is the mean of the area that it covers."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.size != size:
@@ -142,6 +146,4 @@ def _decode(uid: str, index: int, data: bytes, size: tuple[int, int], fitted: tu
         raise AssetError(f"object {uid}: view {index} does not decode: {error}") from error
     if fitted != size:
         image = image.resize(fitted, Image.Resampling.BOX)  # premultiplies by itself
-    rgba = np.asarray(image, np.float32) / np.float32(255)
-    rgba[..., :3] *= rgba[..., 3:]
-    return rgba
+    return np.asarray(image, np.float32) / np.float32(255)
