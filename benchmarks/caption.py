@@ -192,8 +192,8 @@ def main() -> None:
         f"drawn objects of {VIEWS} views of {SIZE}² (12 for the encoder). The captioner is a "
         "SmolVLM with a ViT-Tiny at full resolution and two layers of text, far smaller than any that is used; on a "
         "fast GPU the share outside the model may be larger than here; the encoder a ViT-B-16 with random weights. "
-        "Furniture: catalogue icons for views, metadata captions, the offline encoder `conse`, which knows ImageNet's 1000 "
-        "classes and no colours."
+        "Furniture: catalogue icons for views, metadata captions, the offline encoder `conse`, which knows ImageNet's "
+        "1000 classes and no colours."
     )
     print(record("caption", figures, notes).read_text(encoding="utf-8"))
 
