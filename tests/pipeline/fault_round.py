@@ -1,0 +1,158 @@
+"""One round of the fault campaign: something is killed at a random moment of a run, which then is taken up again.
+
+The stages are the fake ones, which only sleep; the processes and the kills are real.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.at_work import AtWork
+from pipeline.config import load_config
+from pipeline.corpus import Corpus
+from pipeline.planning import ensure_planned
+from pipeline.verify import verify
+from tests.pipeline.fake_corpus import errors_of, run_all, uids_of
+from tests.pipeline.fake_stages import SLOW, log_of
+
+# What can be killed, by executor: a part of the victim's command line; none: the command itself.
+VICTIMS = {
+    "local": {"driver": "", "worker": "spawn_main"},
+    "ray": {"driver": "", "worker": "ray::render", "raylet": "/raylet/raylet"},
+}
+OBJECTS = ["broken", "failure", *(f"object-{i:02d}" for i in range(22))]
+SHARD_SIZE, SHARDS = 4, 6
+SECONDS_PER_OBJECT = "0.2"  # of the render stage
+TABLES = {"assets": "assets", "render": "views", "fit": "gaussians"}
+CONFIG = f"""
+assets: {{source: fake, path: "{",".join(OBJECTS)}", shard_size: {SHARD_SIZE}}}
+render: {{views: 2, resolution: 4}}
+fit: {{num_gaussians: 3}}
+"""
+LIMIT_S = 60.0  # for a command of a round
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a round."""
+
+    lost: int  # objects with neither a row of the last table nor an error
+    different: int  # tables that are not equal to the undisturbed run's
+    problems: int  # found by --verify
+    seconds_to_recover: float  # from the kill until the work that it broke off goes on
+
+
+def undisturbed(folder: Path) -> Corpus:
+    """The corpus that every round must end with. The fake stages must be registered."""
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    config, corpus = load_config(folder / "config.yaml"), Corpus(folder / "corpus")
+    ensure_planned(corpus, config)
+    run_all(corpus, config)
+    return corpus
+
+
+def fault_round(folder: Path, executor: str, victim: str, seed: int, expected: Corpus) -> Outcome:
+    """Run, kill `victim` at a moment that `seed` chooses, resume if the command has ended, and look at the corpus."""
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    corpus, chance = Corpus(folder / "corpus"), random.Random(f"{executor} {victim} {seed}")
+    command = ["--corpus", corpus.root, "--config", str(folder / "config.yaml"), "--executor", executor]
+    process = _start(*command, "--workers", "2")
+    after = chance.randint(1, 16)  # objects
+    _wait_until(lambda: sum(line.startswith("render ") for line in _log(corpus)) >= after, process)
+    time.sleep(chance.uniform(0, 0.3))
+    again = _kill(process, VICTIMS[executor][victim], corpus, chance)
+    killed_at, logged = time.monotonic(), len(_log(corpus))
+    if victim != "worker":
+        _end(process)
+        process, logged = _start(*command, "--workers", "2"), len(_log(corpus))
+        again = {f"{stage} {uid}" for stage in TABLES for uid in OBJECTS}  # workers may have finished theirs
+    _wait_until(lambda: again.intersection(_log(corpus)[logged:]), process)
+    recovered = time.monotonic() - killed_at
+    _end(process, expect=0)
+    # An object that was in hand at several kills has an error that may pass.
+    _end(_start("--corpus", corpus.root, "--workers", "1", "--retry-failed"), expect=0)
+    return _outcome(corpus, expected, recovered)
+
+
+def _outcome(corpus: Corpus, expected: Corpus, recovered: float) -> Outcome:
+    config = load_config(Path(corpus.root).with_name("config.yaml"))
+    found = {*uids_of(corpus, "gaussians"), *(uid for stage in TABLES for uid in errors_of(corpus, stage))}
+    places = [(table, shard) for table in TABLES.values() for shard in range(SHARDS)]
+    different = sum(_fingerprint(corpus, *place) != _fingerprint(expected, *place) for place in places)
+    problems = verify(corpus, config, range(SHARDS)).problems
+    return Outcome(len(set(OBJECTS) - found), different, len(problems), recovered)
+
+
+def _fingerprint(corpus: Corpus, table: str, shard: int) -> str | None:
+    record = corpus.shard_record(table, shard)
+    return None if record is None else record["fingerprint"]
+
+
+def _start(*arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "tests.pipeline.fake_run", *arguments]
+    environment = os.environ | {SLOW: SECONDS_PER_OBJECT}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+
+
+def _end(process: subprocess.Popen, expect: int | None = None) -> None:
+    output, _ = process.communicate(timeout=LIMIT_S)
+    if expect is not None and process.returncode != expect:
+        raise AssertionError(f"exit code {process.returncode}:\n{output}")
+
+
+def _kill(process: subprocess.Popen, part: str, corpus: Corpus, chance: random.Random) -> set[str]:
+    """SIGKILL for a process of the run, once objects are in hand; gives these, as the log names them."""
+    victims: list[int] = []
+    in_hand: set[str] = set()
+
+    def found() -> bool:
+        victims[:] = [pid for pid in _descendants(process.pid) if part in _command_line(pid)] if part else [process.pid]
+        places = [(stage, shard) for stage in TABLES for shard in range(SHARDS)]
+        in_hand.update(f"{stage} {uid}" for stage, shard in places for uid in AtWork(corpus, stage, shard).read().uids)
+        return bool(victims and in_hand)
+
+    _wait_until(found, process)
+    os.kill(chance.choice(victims), signal.SIGKILL)
+    return in_hand
+
+
+def _log(corpus: Corpus) -> list[str]:
+    return log_of(corpus).read_text(encoding="utf-8").splitlines() if log_of(corpus).exists() else []
+
+
+def _wait_until(condition, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"it did not happen:\n{process.communicate()[0]}")
+        time.sleep(0.02)
+
+
+def _descendants(parent: int) -> Iterator[int]:
+    for child in _children(parent):
+        yield child
+        yield from _descendants(child)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text(encoding="utf-8").split()]
+    except OSError:  # it has just ended
+        return []
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").replace("\0", " ")
+    except OSError:
+        return ""

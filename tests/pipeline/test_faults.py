@@ -1,0 +1,26 @@
+"""Real kills at random moments: no object is lost, and the tables end as those of an undisturbed run."""
+
+import pytest
+
+from pipeline.corpus import Corpus
+from tests.pipeline.fault_round import fault_round, undisturbed
+
+
+@pytest.fixture
+def expected(fakes, tmp_path) -> Corpus:
+    return undisturbed(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize(
+    ("executor", "victim", "seed"),
+    [
+        ("local", "worker", 0),
+        ("local", "driver", 1),
+        ("ray", "worker", 2),
+        pytest.param("ray", "driver", 3, marks=pytest.mark.slow),
+        pytest.param("ray", "raylet", 4, marks=pytest.mark.slow),
+    ],
+)
+def test_a_kill_costs_no_object(tmp_path, expected, executor, victim, seed):
+    outcome = fault_round(tmp_path / "disturbed", executor, victim, seed, expected)
+    assert (outcome.lost, outcome.different, outcome.problems) == (0, 0, 0)
