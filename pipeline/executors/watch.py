@@ -13,7 +13,8 @@ from pipeline.job import Step
 
 logger = logging.getLogger(__name__)
 
-LOOK_S = 5.0  # between two looks
+LOOK_S = 5.0  # between two looks, at least
+LOOKING = 0.1  # share of the time that may go into looking: the notes of a thousand workers in a bucket take a while
 SILENCE_S = 300.0  # without a finished step, after which it is told what is still running
 NAMED = 5  # steps that are told of, those that take longest
 
@@ -32,14 +33,14 @@ class Watch:
         self._corpus = corpus
         self._seen: dict[Any, _Seen] = {}
         self._late: dict[Any, Timeout] = {}
-        self._looked = self._heard = time.monotonic()
+        self._heard = time.monotonic()
+        self._next_look = self._heard + LOOK_S
 
     def overdue(self, steps: Mapping[Any, Step]) -> list[Any]:
         """The steps that have now been at the same objects for too long. Looks only every few seconds."""
         now = time.monotonic()
-        if now - self._looked < LOOK_S:
+        if now < self._next_look:
             return []
-        self._looked = now
         before = len(self._late)
         for handle, step in steps.items():
             note = AtWork(self._corpus, step.stage, step.shard).read()
@@ -51,6 +52,8 @@ class Watch:
         if now - self._heard > SILENCE_S:
             self._heard = now
             self._tell(now)
+        looked = time.monotonic()
+        self._next_look = looked + max(LOOK_S, (looked - now) / LOOKING)
         return list(self._late)[before:]
 
     def ended(self, handle: Any) -> Timeout | None:

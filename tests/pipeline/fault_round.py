@@ -35,7 +35,7 @@ assets: {{source: fake, path: "{",".join(OBJECTS)}", shard_size: {SHARD_SIZE}}}
 render: {{views: 2, resolution: 4}}
 fit: {{num_gaussians: 3}}
 """
-LIMIT_S = 60.0  # for a command of a round
+LIMIT_S = 180.0  # for a command of a round
 
 
 @dataclass(frozen=True)

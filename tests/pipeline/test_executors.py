@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.at_work import AtWork
 from pipeline.corpus import Corpus
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, Timeout, WorkerCrash
 from pipeline.executors import local
 from pipeline.executors.watch import Watch
 from pipeline.job import LOSSES, TIMEOUTS, Job, ShardReport, Step
@@ -69,15 +69,25 @@ def test_an_object_that_kills_its_worker_every_time_ends_alone_as_an_error(new_c
 
 
 def test_an_object_that_hangs_is_stopped_and_the_others_are_done(new_corpus, execute, monkeypatch):
+    monkeypatch.setattr("pipeline.job.TIMEOUTS", 1)
     monkeypatch.setattr("pipeline.executors.chains.LOOK_S", 0.1)
     monkeypatch.setattr("pipeline.executors.watch.LOOK_S", 0.1)
-    config = fake_config("ant,bee,hang,dog", assets={"shard_size": 4}, render={"timeout_s": 0.5})
+    config = fake_config("ant,bee,dog,eel,hang", assets={"shard_size": 5}, render={"timeout_s": 10.0})
     corpus = new_corpus(config)
     execute(corpus, config)
     [(uid, error)] = errors_of(corpus, "render").items()
-    assert (uid, error["error_class"], error["attempt"], error["retryable"]) == ("hang", "Timeout", TIMEOUTS, True)
-    assert error["message"] == "not done after 0.5 s: its worker was killed"
-    assert uids_of(corpus, "gaussians") == ["ant", "bee", "dog"]
+    assert (uid, error["error_class"], error["attempt"], error["retryable"]) == ("hang", "Timeout", 1, True)
+    assert error["message"] == "not done after 10 s: its worker was killed"
+    assert uids_of(corpus, "gaussians") == ["ant", "bee", "dog", "eel"]
+
+
+def test_a_timeout_is_tried_again_once_and_a_crash_twice():
+    for error, allowed in ((Timeout("slow"), TIMEOUTS), (WorkerCrash("gone"), LOSSES)):
+        again = Step("render", 0)
+        while not again.given_up:
+            again = again.after_loss(["ant"], error)
+        assert again.losses == {"ant": allowed}
+        assert again.given_up["ant"].error_class == type(error).__name__
 
 
 def test_a_gpu_actor_that_dies_costs_one_object(new_corpus, ray_cluster):
