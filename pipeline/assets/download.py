@@ -211,7 +211,7 @@ def _wait_s(retry: Retry, problem: Exception) -> float:
 
 def _typed(url: str, problem: Exception, config: AssetsConfig) -> Timeout | Unreachable:
     """The error for a file that did not come in any attempt."""
-    message = f"{url}: {_reason(problem)} (attempts: {config.retries + 1}); try again later with --retry-failed"
+    message = f"{url}: {_reason(problem)} (attempts: {config.retries + 1}); try again later"
     return Timeout(message) if _is_silence(problem) else Unreachable(message)
 
 

@@ -156,7 +156,8 @@ class ObjaverseFiles:
             file.parent.mkdir(parents=True, exist_ok=True)
             (scratch / file.name).replace(file)
         except (AssetError, Timeout, Unreachable) as error:
-            raise ConfigError(f"assets: {error}. Files that have come are kept: the same command goes on") from error
+            cure = "the same command goes on with what is missing; assets.endpoint takes a mirror"
+            raise ConfigError(f"assets: {error} ({cure})") from error
         except ValueError as error:
             raise ConfigError(f"assets: {self.url(path)} is not a file of Objaverse 1.0: {error}") from error
         finally:

@@ -141,7 +141,7 @@ def test_a_retry_after_that_means_nothing_leaves_the_back_off(server, fetch, tex
         (
             status(503),
             Unreachable,
-            r"HTTP 503 Service Unavailable \(attempts: 3\); try again later with --retry-failed",
+            r"HTTP 503 Service Unavailable \(attempts: 3\); try again later",
         ),
         (hung_up, Unreachable, r"the connection failed \(.*\(attempts: 3\)"),
         (broken_off(0), Unreachable, r"the connection failed \(.*\(attempts: 3\)"),
