@@ -30,9 +30,9 @@ from pipeline.stage import Failure, StageContext
 logger = logging.getLogger(__name__)
 
 SETTINGS = {
-    "10k": FitConfig(num_gaussians=10_000, iterations=300, backend="numba"),
-    "20k": FitConfig(num_gaussians=20_000, iterations=400, backend="numba"),
-    "20k_long": FitConfig(num_gaussians=20_000, iterations=900, backend="numba"),
+    "10k": FitConfig(num_gaussians=10_000, iterations=350, backend="numba"),
+    "20k": FitConfig(num_gaussians=20_000, iterations=550, backend="numba"),
+    "20k_long": FitConfig(num_gaussians=20_000, iterations=1050, backend="numba"),
 }
 STANDARD = "20k"
 SCALARS = ("psnr", "psnr_object", "psnr_worst_view", "ssim", "num_gaussians")

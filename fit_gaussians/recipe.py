@@ -7,10 +7,10 @@ from dataclasses import dataclass
 class Recipe:
     """Learning rates at the start (see `parameters.py` for what they move), their decay, and what is minimised."""
 
-    means_rate: float = 6.4e-4
+    means_rate: float = 4.8e-4
     """In units of the object's bounding box, whose diagonal is 1."""
-    quats_rate: float = 8e-3
-    scales_rate: float = 8e-2
+    quats_rate: float = 1.6e-2
+    scales_rate: float = 1.1e-1
     """Of the logarithm."""
     opacities_rate: float = 1e-1
     """Of the logit."""
