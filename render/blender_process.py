@@ -57,15 +57,6 @@ class BlenderProcess:
         """Process id of the worker; None where none is running."""
         return self._process.pid if self._process else None
 
-    @contextlib.contextmanager
-    def job_folder(self):
-        """A new folder for one object's files, removed afterwards."""
-        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self.folder))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
     def run(self, job: dict[str, Any]) -> dict[str, Any]:
         """Have one object rendered into `job["folder"]`; returns the worker's manifest.
 

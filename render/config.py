@@ -1,6 +1,9 @@
 """Config of the render stage."""
 
-from typing import Literal
+import math
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from pipeline.settings import Section, runtime
 
@@ -8,14 +11,15 @@ from pipeline.settings import Section, runtime
 class RenderConfig(Section):
     """How assets become views."""
 
-    engine: Literal["blenderproc"] = "blenderproc"
+    engine: Literal["blenderproc", "raster"] = "blenderproc"
+    """blenderproc: the reference; raster: many times faster, unlit (albedo), and refuses what it cannot show."""
     views: int = 36
     """Views per object, on a Fibonacci sphere."""
     resolution: int = 512
     """Width and height in pixels."""
     fov_deg: float = 40.0
     samples: int = 16
-    """Samples per pixel."""
+    """Samples per pixel; a square number for raster."""
     shading: Literal["albedo", "diffuse"] = "albedo"
     """albedo: the base colour, unlit; diffuse: a uniform white world without highlights."""
     surface_points: int = 40_000
@@ -23,8 +27,18 @@ class RenderConfig(Section):
     max_triangles: int = 5_000_000
     max_texture_pixels: int = 8192 * 8192
     timeout_s: float = runtime(300.0)
-    """Time limit for one object; its Blender is killed then."""
+    """Time limit for one object; its Blender, or the worker of the raster engine, is killed then."""
     memory_gb: float = runtime(6.0)
     """Address space that one Blender may take."""
     recycle_after: int = runtime(200)
     """Objects after which a Blender process is replaced."""
+
+    @model_validator(mode="after")
+    def _raster_can_do_it(self) -> Self:
+        if self.engine == "raster" and self.shading != "albedo":
+            raise ValueError("engine raster knows only shading: albedo; use engine: blenderproc")
+        if self.engine == "raster" and (self.samples < 1 or math.isqrt(self.samples) ** 2 != self.samples):
+            raise ValueError(
+                f"engine raster needs a square number of samples per pixel (16, 25, …), not {self.samples}"
+            )
+        return self

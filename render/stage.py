@@ -1,28 +1,38 @@
 """The render stage: one asset in, views with cameras and surface points out."""
 
+import tempfile
 import time
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-
 from pipeline.errors import AssetError, PipelineError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
-from render import bundle, gltf, guards
-from render.blender_process import BlenderProcess, Limits
-from render.cameras import fibonacci_cameras
+from render import bundle, guards
+from render.cameras import Cameras, fibonacci_cameras
 from render.config import RenderConfig
-from render.geometry import import_frame, z_up_matrix
+from render.engine import Engine, Rendering
 from render.images import encode_webp
-from render.layers import read_view
 from render.surface import surface_points, view_points
 
 MIN_COVERAGE = 0.002  # a few pixels: an object lost beside an outlier, or all but clear
 MAX_COVERAGE = 0.9  # of a camera that leaves room around a sphere: something is in front of it
 
 
+def make_engine(config: RenderConfig, cameras: Cameras, context: StageContext) -> Engine:
+    """The engine that the config names; only its own libraries are imported."""
+    if config.engine == "raster":
+        from render.raster.engine import RasterEngine
+
+        return RasterEngine(config, cameras)
+    from render.blender_engine import BlenderEngine
+    from render.blender_process import BlenderProcess, Limits
+
+    limits = Limits(context.threads, config.timeout_s, config.memory_gb, config.recycle_after)
+    return BlenderEngine(config, cameras, BlenderProcess(context.scratch, limits))
+
+
 class RenderStage(Stage):
-    """Keeps one Blender process for many objects."""
+    """Keeps one engine for many objects."""
 
     name = "render"
     reads: ClassVar = {"assets": ("file", "format", "up_axis", "rotation")}
@@ -32,7 +42,7 @@ class RenderStage(Stage):
     def __init__(self, config: RenderConfig, context: StageContext):
         super().__init__(config, context)
         self.cameras = fibonacci_cameras(config.views, config.resolution, config.fov_deg)
-        self.blender: BlenderProcess | None = None
+        self.engine: Engine | None = None
 
     @classmethod
     def resources(cls, config: RenderConfig) -> Resources:
@@ -40,66 +50,48 @@ class RenderStage(Stage):
 
     @classmethod
     def timeout_s(cls, config: RenderConfig) -> float:
-        # Blender's own limit holds for its start and for its work; this one is for what hangs before and after it.
-        return 2 * config.timeout_s + 600
+        """Blender is killed by its client; an engine in this process can only be stopped with it."""
+        return config.timeout_s if config.engine == "raster" else super().timeout_s(config)
 
     def setup(self) -> None:
-        config = self.config
-        limits = Limits(self.context.threads, config.timeout_s, config.memory_gb, config.recycle_after)
-        self.blender = BlenderProcess(self.context.scratch, limits)
-        self.blender.start()
+        self.engine = make_engine(self.config, self.cameras, self.context)
+        self.engine.start()
 
     def process(self, batch: list[Row]) -> list[Row | Failure]:
         return [self._render(asset) for asset in batch]
 
     def close(self) -> None:
-        if self.blender is not None:
-            self.blender.close()
+        if self.engine is not None:
+            self.engine.close()
 
     def _render(self, asset: Row) -> Row:
         """The `views` row of one asset.
 
         Raises:
-            AssetError, Timeout, WorkerCrash: as the asset or Blender failed.
+            AssetError, Timeout, WorkerCrash: as the asset or the engine failed.
         """
         started = time.monotonic()
         try:
-            with self.blender.job_folder() as folder:
-                manifest = self.blender.run(self._job(asset, folder))
-                row = self._row(manifest, folder)
+            with tempfile.TemporaryDirectory(prefix="render-", dir=self.context.scratch) as name:
+                folder = Path(name)
+                row = self._row(self.engine.render(self._unpack(asset, folder), asset, folder))
         except PipelineError as error:
             error.args = (f"object {asset['uid']}: {error}",)
             raise
         return {"uid": asset["uid"], **row, "render_seconds": time.monotonic() - started}
 
-    def _job(self, asset: Row, folder: Path) -> dict:
-        """What `render.blender_worker` is told; the asset lies unpacked and checked in `folder`."""
+    def _unpack(self, asset: Row, folder: Path) -> Path:
+        """The asset's main file, checked, in a folder of its own inside `folder`."""
         stored = folder / f"stored{Path(asset['file']).suffix}"
         self.context.corpus.get_asset(asset["file"], stored)
         (folder / "asset").mkdir()
         main = bundle.unpack(stored, asset["format"], folder / "asset")
         guards.check(main, self.config.max_texture_pixels)
-        if main.suffix in (".glb", ".gltf"):
-            gltf.remove_animations(main)
-        # What the importer has done to the asset's frame already is undone first.
-        to_z_up = z_up_matrix(asset["up_axis"], asset["rotation"]) @ import_frame(asset["format"], asset["up_axis"]).T
-        return {
-            "folder": str(folder),
-            "asset": str(main),
-            "format": asset["format"],
-            "to_z_up": to_z_up.tolist(),
-            "world_to_camera": self.cameras.world_to_camera.tolist(),
-            "resolution": self.config.resolution,
-            "fov_deg": self.config.fov_deg,
-            "samples": self.config.samples,
-            "shading": self.config.shading,
-            "max_triangles": self.config.max_triangles,
-        }
+        return main
 
-    def _row(self, manifest: dict, folder: Path) -> Row:
+    def _row(self, rendering: Rendering) -> Row:
         config, images, points, coverage = self.config, [], [], 0.0
-        for index, position in enumerate(self.cameras.positions):
-            view = read_view(folder / f"view_{index:04d}.exr")
+        for index, (view, position) in enumerate(zip(rendering.views, self.cameras.positions, strict=True)):
             coverage += float(view.rgba[..., 3].mean()) / 255 / config.views
             images.append({"bytes": encode_webp(view.rgba), "path": f"{index:03d}.webp"})
             points.append(view_points(view, position))
@@ -114,15 +106,15 @@ class RenderStage(Stage):
             "height": config.resolution,
             "intrinsics": self.cameras.intrinsics,
             "world_to_camera": self.cameras.world_to_camera.reshape(-1, 16),
-            "center": np.array(manifest["center"]),
-            "scale": manifest["scale"],
+            "center": rendering.center,
+            "scale": rendering.scale,
             "points": surface.positions,
             "point_normals": surface.normals,
             "point_colors": surface.colors,
             "engine": config.engine,
             "shading": config.shading,
             "samples": config.samples,
-            "triangles": manifest["triangles"],
-            "unreadable_textures": manifest["unreadable_textures"],
+            "triangles": rendering.triangles,
+            "unreadable_textures": rendering.unreadable_textures,
             "coverage": coverage,
         }

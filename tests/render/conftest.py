@@ -10,6 +10,7 @@ import pytest
 from pipeline.corpus import Corpus
 from pipeline.rows import Row
 from pipeline.stage import StageContext
+from render.blender_engine import BlenderEngine
 from render.blender_process import BlenderProcess, Limits
 from render.config import RenderConfig
 from render.stage import RenderStage
@@ -25,7 +26,7 @@ def blender(tmp_path_factory) -> Iterator[BlenderProcess]:
 
 
 @pytest.fixture(scope="session")
-def render_in(blender: BlenderProcess) -> Callable[..., Row]:
+def render_in(request) -> Callable[..., Row]:
     """`render_in(folder, file, up_axis=…, rotation=…, samples=…)`: the views row of an asset file (plain or .zip)."""
 
     def render_file(
@@ -35,7 +36,10 @@ def render_in(blender: BlenderProcess) -> Callable[..., Row]:
         corpus.mkdir(exist_ok=True)
         shutil.copyfile(file, corpus / file.name)
         stage = RenderStage(RenderConfig(**{**SMALL, **settings}), StageContext(Corpus(corpus), folder))
-        stage.blender = blender  # in place of setup(), which would start another
+        if stage.config.engine == "raster":
+            stage.setup()
+        else:  # what setup() would make, around the Blender that runs already
+            stage.engine = BlenderEngine(stage.config, stage.cameras, request.getfixturevalue("blender"))
         asset = {
             "uid": file.stem,
             "file": file.name,

@@ -1,5 +1,6 @@
 """Views, cameras and surface points against geometry that the test knows exactly: nothing may ever be misaligned."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +13,26 @@ from render.images import decode_rgba
 from tests.render.shapes import CHAIR, Box, chair_obj, chair_scene, ray_distances, write_obj_bundle
 
 RESOLUTION = 128
+ENGINES = ["blenderproc", "raster"]
 QUARTER_TURN = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
 
-@pytest.fixture(scope="module", params=["glb", "obj", "obj rotated", "obj z up"])
-def chair(request, blender, tmp_path_factory):
+@pytest.fixture(scope="module", params=product(ENGINES, ["glb", "obj", "obj rotated", "obj z up"]), ids=" ".join)
+def chair(request, tmp_path_factory):
     """(views row, the chair's boxes in the world)."""
+    engine, kind = request.param
     folder: Path = tmp_path_factory.mktemp("chair")
-    matrix, settings = Y_UP_TO_Z_UP, {}
-    if request.param == "glb":
+    matrix, settings = Y_UP_TO_Z_UP, {"engine": engine}
+    if kind == "glb":
         file = folder / "chair.glb"
         chair_scene().export(file)
     else:
         file = write_obj_bundle(folder / "chair.zip", *chair_obj())
         settings["asset_format"] = "obj"
-    if request.param == "obj rotated":
+    if kind == "obj rotated":
         matrix = Y_UP_TO_Z_UP @ QUARTER_TURN
         settings["rotation"] = QUARTER_TURN.ravel()
-    if request.param == "obj z up":
+    if kind == "obj z up":
         matrix = np.eye(3)
         settings["up_axis"] = "z"
     row = request.getfixturevalue("render_in")(folder, file, resolution=RESOLUTION, views=8, samples=16, **settings)
@@ -62,7 +65,8 @@ def test_silhouettes_are_those_of_the_cameras(chair):
         rays = np.column_stack([(pixels - intrinsics[2:]) / intrinsics[:2], np.ones(len(pixels))]) @ matrix[:3, :3]
         expected = np.isfinite(ray_distances(boxes, origin, rays)).reshape(RESOLUTION, RESOLUTION)
         seen = alpha >= 128
-        assert (expected & seen).sum() / (expected | seen).sum() > 0.99
+        # Where an edge runs along a column of pixels, half of a regular grid may be seen of all of them, or none.
+        assert (expected & seen).sum() / (expected | seen).sum() > 0.985
 
 
 def test_points_lie_on_the_surface_with_its_normals_and_colors(chair):
@@ -97,8 +101,8 @@ def test_points_meet_every_view_in_alpha_and_depth(chair):
         seen_by += visible
         assert ((xy > 0) & (xy < RESOLUTION)).all()
         column, line = np.floor(xy[visible]).astype(int).T
-        # A corner of the object may fill so little of a pixel that no ray met it.
-        assert (alpha[line, column] > 0).mean() > 0.99
+        # An edge of the object may fill so little of a pixel that no ray met it: on a regular grid, up to an eighth.
+        assert (alpha[line, column] > 0).mean() > 0.98
         assert all(alpha[y - 1 : y + 2, x - 1 : x + 2].any() for x, y in zip(column, line, strict=True))
     assert seen_by.min() >= 1
 

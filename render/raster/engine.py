@@ -1,0 +1,41 @@
+"""The raster engine: a z-buffer of our own, in the stage's own process."""
+
+from pathlib import Path
+
+from pipeline.errors import AssetError
+from pipeline.rows import Row
+from render.cameras import Cameras
+from render.config import RenderConfig
+from render.engine import Rendering
+from render.geometry import z_up_matrix
+from render.raster.load import load
+from render.raster.rasterizer import Rasterizer
+
+
+class RasterEngine:
+    """Draws unlit surfaces (`albedo`) in one thread; see `render.engine.Engine`."""
+
+    def __init__(self, config: RenderConfig, cameras: Cameras):
+        self.config, self.cameras = config, cameras
+        self._rasterizer: Rasterizer | None = None
+
+    def start(self) -> None:
+        self._rasterizer = Rasterizer(self.cameras, self.config.samples)
+
+    def render(self, main: Path, asset: Row, folder: Path) -> Rendering:
+        to_z_up = z_up_matrix(asset["up_axis"], asset["rotation"])
+        try:
+            loaded = load(main, to_z_up, self.config.max_triangles)
+        except MemoryError as error:
+            raise AssetError("it takes more memory to load than there is") from error
+        views = range(len(self.cameras.world_to_camera))
+        return Rendering(
+            views=(self._rasterizer.render(loaded.surface, view) for view in views),
+            center=loaded.center,
+            scale=loaded.scale,
+            triangles=len(loaded.surface.faces),
+            unreadable_textures=loaded.unreadable_textures,
+        )
+
+    def close(self) -> None:
+        self._rasterizer = None

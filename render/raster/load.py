@@ -1,0 +1,184 @@
+"""Asset file -> the flat arrays that the kernels draw, in the world frame."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import trimesh
+
+from pipeline.errors import AssetError
+from render.geometry import normalisation, repeated_faces
+from render.raster.gltf_mesh import load_gltf
+from render.raster.obj import linear_vertex_colors, load_obj
+from render.raster.scene import OPAQUE, Loaded, Material, Part, Texture, unsupported
+
+LARGEST = 1e6  # of texture coordinates, colours and factors: products of them must stay finite
+
+
+class Surface(NamedTuple):
+    """Triangles with their looks, as the kernels take them: every index is valid, every number finite.
+
+    N vertices, F triangles, M materials, K textures. Colours are linear.
+    """
+
+    vertices: np.ndarray  # [N, 3] float64, world
+    faces: np.ndarray  # [F, 3] int64
+    normals: np.ndarray  # [F, 3] float32, unit
+    uvs: np.ndarray  # [N, 2] float64, v down
+    colors: np.ndarray  # [N, 4] float32, factors of the base colour and alpha
+    face_materials: np.ndarray  # [F] int64
+    base: np.ndarray  # [M, 4] float32, colour and alpha
+    emission: np.ndarray  # [M, 3] float32
+    textures: np.ndarray  # [M, 2] int64: of the base colour, of the emission; -1: none
+    alpha_modes: np.ndarray  # [M] int64
+    alpha_cutoffs: np.ndarray  # [M] float32
+    texture_alphas: np.ndarray  # [M] bool, whether the texture's alpha counts
+    colored: np.ndarray  # [M] bool, whether the vertices' colours count
+    texels: np.ndarray  # [bytes] uint8, the textures' RGBA one after the other
+    layouts: np.ndarray  # [K, 6] int64: first byte, width, height, wrap_u, wrap_v, nearest
+
+
+@dataclass(frozen=True)
+class LoadedAsset:
+    """A surface, and where it comes from: world = (to_z_up @ asset - center) * scale."""
+
+    surface: Surface
+    center: np.ndarray  # [3]
+    scale: float
+    unreadable_textures: list[str]
+
+
+def load(path: Path, to_z_up: np.ndarray, max_triangles: int) -> LoadedAsset:
+    """Read an asset that `render.guards` has checked.
+
+    Args:
+        to_z_up: [3, 3] from the asset's own frame to the upright one.
+
+    Raises:
+        AssetError: it is broken, too large, or this engine cannot show it as it is meant.
+    """
+    loaded = _read(path, max_triangles)
+    parts = [part for part in loaded.parts if len(part.faces)]
+    if not parts:
+        raise AssetError("it has no faces")
+    if sum(len(part.faces) for part in parts) > max_triangles:
+        raise AssetError(f"it has more than {max_triangles} triangles (render.max_triangles)")
+    # Vertices that no face uses would count for the bounding box, and need not be finite.
+    parts = [_without_unused_vertices(part) for part in parts]
+    vertices = np.concatenate([part.vertices for part in parts]) @ to_z_up.T
+    center, scale = normalisation(vertices)
+    surface = _surface(parts, (vertices - center) * scale)
+    return LoadedAsset(surface, center, scale, sorted(loaded.unreadable_textures))
+
+
+def _read(path: Path, max_triangles: int) -> Loaded:
+    match path.suffix:
+        case ".glb" | ".gltf":
+            return load_gltf(path, max_triangles)
+        case ".obj":
+            return load_obj(path)
+        case ".ply" | ".stl":
+            return _load_plain(path)
+    raise unsupported(f"its format is {path.suffix[1:]}")
+
+
+def _load_plain(path: Path) -> Loaded:
+    """PLY and STL: one mesh, with a colour per vertex or none."""
+    try:
+        with path.open("rb") as file:
+            mesh = trimesh.load(file, file_type=path.suffix[1:], force="mesh", process=False)
+        vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
+    except Exception as error:  # the readers raise all kinds of errors on broken files
+        raise AssetError(f"it is not a readable {path.suffix[1:]} file: {type(error).__name__}: {error}") from error
+    if path.suffix == ".ply" and mesh.visual.kind == "vertex":
+        white = Material(color=(1.0, 1.0, 1.0))
+        return Loaded([Part(vertices, faces, white, colors=linear_vertex_colors(mesh.visual.vertex_colors))])
+    return Loaded([Part(vertices, faces, Material())])
+
+
+def _without_unused_vertices(part: Part) -> Part:
+    used, faces = np.unique(part.faces, return_inverse=True)
+    uvs, colors = (None if values is None else values[used] for values in (part.uvs, part.colors))
+    return Part(part.vertices[used], faces.reshape(-1, 3), part.material, uvs, colors)
+
+
+def _surface(parts: list[Part], vertices: np.ndarray) -> Surface:
+    """All parts as one list of triangles, without repeated and degenerate ones.
+
+    Args:
+        vertices: [N, 3] those of all parts, in the world frame.
+    """
+    offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    faces = np.concatenate([part.faces + offset for part, offset in zip(parts, offsets, strict=False)])
+    face_materials = np.repeat(np.arange(len(parts)), [len(part.faces) for part in parts])
+    a, b, c = vertices[faces].transpose(1, 0, 2)
+    normals = np.cross(b - a, c - a)
+    doubled_areas = np.linalg.norm(normals, axis=1)
+    kept = (doubled_areas > 0) & ~repeated_faces(faces.ravel(), np.arange(0, faces.size, 3), vertices)
+    if not kept.any():
+        raise AssetError("none of its faces has an area")
+    materials = [part.material for part in parts]
+    texels, layouts, numbers = _texture_table(materials)
+    return Surface(
+        vertices=np.ascontiguousarray(vertices),
+        faces=np.ascontiguousarray(faces[kept], np.int64),
+        normals=(normals[kept] / doubled_areas[kept, None]).astype(np.float32),
+        uvs=np.concatenate([_finite(part.uvs, len(part.vertices), 2, 0.0) for part in parts]),
+        colors=np.concatenate([_finite(part.colors, len(part.vertices), 4, 1.0) for part in parts]).astype(np.float32),
+        face_materials=face_materials[kept],
+        base=_factors([(*material.color, material.alpha) for material in materials]),
+        emission=_factors([material.emission for material in materials]),
+        textures=numbers,
+        alpha_modes=np.array([_alpha_mode(part) for part in parts]),
+        alpha_cutoffs=np.array([material.alpha_cutoff for material in materials], np.float32),
+        texture_alphas=np.array([material.texture_alpha for material in materials]),
+        colored=np.array([part.colors is not None for part in parts]),
+        texels=texels,
+        layouts=layouts,
+    )
+
+
+def _alpha_mode(part: Part) -> int:
+    """The material's, but OPAQUE (by far the fastest to draw) where nothing can make it clear."""
+    material = part.material
+    whole = material.alpha >= 1 and not (material.texture and material.texture_alpha) and part.colors is None
+    return OPAQUE if whole else material.alpha_mode
+
+
+def _finite(values: np.ndarray | None, count: int, width: int, default: float) -> np.ndarray:
+    """[count, width] float64; what is missing or not finite becomes the default, what is absurd is cut."""
+    if values is None:
+        return np.full((count, width), default)
+    numbers = np.nan_to_num(values.astype(np.float64), nan=default, posinf=default, neginf=default)
+    return np.clip(numbers, -LARGEST, LARGEST)
+
+
+def _factors(rows: list[tuple[float, ...]]) -> np.ndarray:
+    return np.clip(np.nan_to_num(np.array(rows, np.float64)), 0, LARGEST).astype(np.float32)
+
+
+def _texture_table(materials: list[Material]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(texels, layouts [K, 6], texture numbers [M, 2]); images that several textures share are stored once."""
+    texels: list[np.ndarray] = []
+    starts: dict[int, int] = {}
+    layouts: list[tuple[int, ...]] = []
+    end = 0
+
+    def number(texture: Texture | None) -> int:
+        nonlocal end
+        if texture is None:
+            return -1
+        pixels = texture.pixels
+        if id(pixels) not in starts:
+            starts[id(pixels)], end = end, end + pixels.size
+            texels.append(pixels.reshape(-1))
+        height, width = pixels.shape[:2]
+        layout = (starts[id(pixels)], width, height, texture.wrap_u, texture.wrap_v, int(texture.nearest))
+        if layout not in layouts:
+            layouts.append(layout)
+        return layouts.index(layout)
+
+    numbers = [(number(material.texture), number(material.emission_texture)) for material in materials]
+    flat = np.concatenate(texels) if texels else np.zeros(0, np.uint8)
+    return flat, np.array(layouts, np.int64).reshape(-1, 6), np.array(numbers, np.int64)
