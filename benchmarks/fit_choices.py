@@ -38,7 +38,6 @@ CHOICES: dict[str, tuple[dict, dict]] = {
     "eps2d_0.3": ({"eps2d": 0.3}, {}),
     "no_ssim": ({"ssim_weight": 0}, {}),
     "ssim_every_step": ({"ssim_every": 1}, {}),
-    "no_squared_error": ({}, {"squared_weight": 0.0}),
     "no_alpha_loss": ({"alpha_weight": 0}, {}),
     "adam_0.9_0.999": ({}, {"betas": (0.9, 0.999)}),
     "decay_to_0.05": ({}, {"final_rate": 0.05}),

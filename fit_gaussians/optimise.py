@@ -61,7 +61,6 @@ def optimise(
             backend=backend,
         )
         loss = loss_of(image, truth, config.ssim_weight if schedule.steps % config.ssim_every == 0 else 0.0)
-        loss = loss + recipe.squared_weight * (image - truth).square().mean()
         loss = loss + config.alpha_weight * (alpha - truth_alpha).abs().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """Learning rates at the start (see `parameters.py` for what they move), their decay, and what is minimised."""
+    """Learning rates at the start (see `parameters.py` for what they move), their decay, and Adam's other numbers."""
 
     means_rate: float = 4.8e-4
     """In units of the object's bounding box, whose diagonal is 1."""
@@ -19,8 +19,6 @@ class Recipe:
     """Share of each rate that is left at the last step; the decay is exponential."""
     betas: tuple[float, float] = (0.8, 0.99)
     epsilon: float = 1e-15
-    squared_weight: float = 3.0
-    """Weight of the squared error beside the image loss: pulls at the few pixels, on edges, that PSNR is made of."""
 
     def rates(self) -> dict[str, float]:
         return {
