@@ -2,13 +2,17 @@
 
 from torch import Tensor
 
+PATIENCE = 2
+"""Poor passes in a row that mean a plateau."""
+
 
 class Schedule:
     """Counts steps; ends after `iterations` of them, or earlier.
 
-    The mean loss of a pass over all training views is compared with that of the pass before. Where it fell by less than
-    the share `min_gain`, one more pass is made in which the learning rates go through the rest of their decay (a fit
-    gains most while they fall, so it must not be cut off before), and then the fit ends. `min_gain` 0 never ends early.
+    The loss of a pass over all training views is compared with that of the pass before. Where it fell by less than the
+    share `min_gain` twice in a row (random backgrounds make it jitter), one more pass is made in which the learning
+    rates go through the rest of their decay (a fit gains most while they fall, so it must not be cut off before), and
+    then the fit ends. `min_gain` 0 never ends early.
 
     Attributes:
         steps: steps done.
@@ -24,6 +28,7 @@ class Schedule:
         self._pace = 1 / max(iterations, 1)
         self._pass_loss: Tensor | float = 0.0
         self._last_pass_loss = float("inf")
+        self._poor_passes = 0
 
     @property
     def done(self) -> bool:
@@ -40,8 +45,9 @@ class Schedule:
             self._end_pass(float(self._pass_loss))
 
     def _end_pass(self, pass_loss: float) -> None:
-        left = self._end - self.steps
-        if left > self._views and pass_loss > self._last_pass_loss * (1 - self._min_gain):
+        poor = pass_loss > self._last_pass_loss * (1 - self._min_gain)
+        self._poor_passes = self._poor_passes + 1 if poor else 0
+        if self._poor_passes == PATIENCE and self._end - self.steps > self._views:
             self._end = self.steps + self._views
             self._pace = (1 - self.progress) / self._views
         self._last_pass_loss, self._pass_loss = pass_loss, 0.0

@@ -30,10 +30,16 @@ def test_a_falling_loss_goes_on():
 
 def test_a_plateau_ends_with_one_pass_that_decays_the_rates():
     schedule = Schedule(100, views=5, min_gain=0.02)
-    progress = run(schedule, [10, 8, 6, 4, 2] + [3] * 1000)  # the second pass is better, the third is not
-    assert schedule.steps == 20
-    assert progress[15] == pytest.approx(0.15)
-    assert progress[-1] == pytest.approx(1 - (1 - 0.15) / 5)
+    progress = run(schedule, [10, 8, 6, 4, 2] + [3] * 1000)  # the second pass is better, the third and fourth are not
+    assert schedule.steps == 25
+    assert progress[20] == pytest.approx(0.2)
+    assert progress[-1] == pytest.approx(1 - (1 - 0.2) / 5)
+
+
+def test_one_poor_pass_is_taken_for_noise():
+    schedule = Schedule(100, views=5, min_gain=0.02)
+    run(schedule, [3] * 5 + [3.1] * 5 + [2] * 5 + [2.1] * 5 + [1] * 80)
+    assert schedule.steps > 25
 
 
 def test_the_last_pass_is_not_cut_short_or_lengthened():

@@ -170,7 +170,7 @@ def test_gsplat_without_a_gpu_stops_the_run(tmp_path, monkeypatch):
     assert make_stage(tmp_path, CONFIG.model_copy(update={"backend": "auto"})).backend == "numba"
 
 
-def test_an_early_end_is_told_in_the_row(sphere, fitted, tmp_path):
+def test_an_early_end_is_told_in_the_row(sphere, tmp_path):
     row = fit(sphere, tmp_path, CONFIG.model_copy(update={"iterations": 1000, "early_stop": 0.03}))
     assert row["iterations"] < 500
-    assert row["psnr"] > fitted["psnr"] - 1
+    assert row["psnr"] > 30
