@@ -22,7 +22,7 @@ def main() -> None:
         subprocess.run(["make", "demo"], cwd=clone, check=True)
         seconds = time.monotonic() - started
         summary = json.loads((clone / "corpora" / "demo" / "summary.json").read_text(encoding="utf-8"))
-    record("demo", {"wall_s": round(seconds, 1), **flat_figures(summary)}, notes=(main.__doc__ or __doc__).strip())
+    record("demo", {"wall_s": round(seconds, 1), **flat_figures(summary)}, notes=__doc__.partition("\n")[0])
 
 
 def flat_figures(summary: dict) -> dict[str, float]:
