@@ -45,7 +45,7 @@ def main() -> None:
         **{f"seconds_to_recover_median_{kind}": statistics.median(each) for kind, each in seconds.items()},
     }
     notes = (
-        "In each round one process (a worker, the command itself, or Ray's raylet) gets SIGKILL at a random moment, "
+        "In each round one process (a worker or the command itself) gets SIGKILL at a random moment, "
         "and the same command is started again where it has ended. 24 objects in 6 shards go through three stages "
         "that sleep. Tables are compared with those of an undisturbed run by the fingerprints of their rows. Seconds "
         "to recover: from the kill until an object that a killed worker had in hand is worked on again, or until the "

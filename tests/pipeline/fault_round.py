@@ -24,7 +24,7 @@ from tests.pipeline.fake_stages import SLOW, log_of
 # What can be killed, by executor: a part of the victim's command line; none: the command itself.
 VICTIMS = {
     "local": {"driver": "", "worker": "spawn_main"},
-    "ray": {"driver": "", "worker": "ray::render", "raylet": "/raylet/raylet"},
+    "ray": {"driver": "", "worker": "ray::render"},
 }
 OBJECTS = ["broken", "failure", *(f"object-{i:02d}" for i in range(22))]
 SHARD_SIZE, SHARDS = 4, 6

@@ -18,7 +18,6 @@ def expected(fakes, tmp_path) -> Corpus:
         ("local", "driver", 1),
         ("ray", "worker", 2),
         pytest.param("ray", "driver", 3, marks=pytest.mark.slow),
-        pytest.param("ray", "raylet", 4, marks=pytest.mark.slow),
     ],
 )
 def test_a_kill_costs_no_object(tmp_path, expected, executor, victim, seed):
