@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from model.gaussians import WIDTH, gaussians_from_row
 from pipeline.corpus import Corpus
@@ -124,15 +123,13 @@ def _rows(corpus: Corpus, split: str, part: tuple[int, int]) -> Iterator[Row]:
     paths = sorted(path for path in corpus.filesystem.ls(folder, detail=False) if path.endswith(".parquet"))
     counts = []
     for path in paths:
-        with corpus.filesystem.open(path, "rb") as file:
-            metadata = pq.read_metadata(file)
-            counts.append([metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)])
+        with corpus.parquet(path) as file:
+            counts.append([file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)])
     total = sum(map(sum, counts))
     first, last = total * part[0] // part[1], total * (part[0] + 1) // part[1]
     start = 0
     for path, groups in zip(paths, counts, strict=True):
-        with corpus.filesystem.open(path, "rb") as handle:
-            file = pq.ParquetFile(handle)
+        with corpus.parquet(path) as file:
             for group, count in enumerate(groups):
                 if start < last and start + count > first:
                     table = file.read_row_group(group, columns=COLUMNS)

@@ -5,12 +5,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fsspec
 import pyarrow as pa
+import pyarrow.fs
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
@@ -144,7 +145,7 @@ class Corpus:
 
     def read_index(self, columns: list[str] | None = None, shard: int | None = None) -> list[Row]:
         """Rows of index.parquet, in its order: all of them or those of one shard."""
-        with self._parquet(self.path("index.parquet")) as parquet:
+        with self.parquet(self.path("index.parquet")) as parquet:
             if shard is None:
                 return rows_from_table(parquet.read(columns))
             place = parquet.schema_arrow.names.index("shard")
@@ -171,7 +172,7 @@ class Corpus:
 
     def read_rows(self, table: str, shard: int, columns: list[str] | None = None) -> list[Row]:
         """All rows of one shard of a small table, in the shard's order."""
-        with self._parquet(self.shard_path(table, shard)) as parquet:
+        with self.parquet(self.shard_path(table, shard)) as parquet:
             return rows_from_table(parquet.read(columns))
 
     def read_errors(self, stage: str, shard: int) -> list[Row]:
@@ -179,7 +180,7 @@ class Corpus:
         path = self.errors_path(stage, shard)
         if not self.filesystem.exists(path):
             return []
-        with self._parquet(path) as parquet:
+        with self.parquet(path) as parquet:
             return rows_from_table(parquet.read())
 
     def write_errors(self, stage: str, shard: int, rows: list[Row]) -> None:
@@ -201,8 +202,8 @@ class Corpus:
         if not self.filesystem.exists(path):
             return None
         try:
-            with self.filesystem.open(path, "rb") as file:
-                metadata = pq.read_metadata(file).metadata or {}
+            with self.parquet(path) as file:
+                metadata = file.metadata.metadata or {}
             return json.loads(metadata.get(METADATA_KEY, b"{}"))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read ({error}): if it is damaged, --repair removes it") from error
@@ -216,10 +217,21 @@ class Corpus:
         return sorted(int(name[:5]) for name in names if name.endswith(".parquet"))
 
     @contextmanager
-    def _parquet(self, path: str) -> Iterator[pq.ParquetFile]:
-        """An open Parquet file (`pq.read_table` would import pandas, where it is installed)."""
-        with self.filesystem.open(path, "rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-            yield parquet
+    def parquet(self, path: str) -> Iterator[pq.ParquetFile]:
+        """An open Parquet file (`pq.read_table` would import pandas, where it is installed).
+
+        On a local disk Arrow opens it itself. A Python file may be let go of last by one of Arrow's threads, for which
+        it needs the interpreter: if that is just ending, the process aborts.
+        """
+        with ExitStack() as stack:
+            source = path if self.is_local else stack.enter_context(self.filesystem.open(path, "rb"))
+            yield stack.enter_context(pq.ParquetFile(source, page_checksum_verification=True))
+
+    def arrow_filesystem(self) -> pyarrow.fs.FileSystem:
+        """The corpus' filesystem as pyarrow's datasets want it; a local one is Arrow's own (see `parquet`)."""
+        if self.is_local:
+            return pyarrow.fs.LocalFileSystem()
+        return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(self.filesystem))
 
     # Asset files
 

@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 import pyarrow.dataset as ds
-import pyarrow.fs
 from PIL import Image
 
 from pipeline.corpus import Corpus
@@ -116,7 +115,7 @@ def find_object(corpus: Corpus, uid: str) -> CorpusObject:
 
 
 def _shard_row(corpus: Corpus, uid: str) -> Row | None:
-    index = ds.dataset(corpus.path("index.parquet"), filesystem=arrow_filesystem(corpus))
+    index = ds.dataset(corpus.path("index.parquet"), filesystem=corpus.arrow_filesystem())
     planned = index.to_table(filter=ds.field("uid") == uid)
     if not planned.num_rows:
         return None
@@ -132,11 +131,6 @@ def _shard_row(corpus: Corpus, uid: str) -> Row | None:
 
 def _packed_row(corpus: Corpus, uid: str) -> Row | None:
     files = [corpus.path(entry["path"]) for entry in corpus.read_json("manifest.json")["files"]]
-    packed = ds.dataset(files, filesystem=arrow_filesystem(corpus), schema=triplets_schema())
+    packed = ds.dataset(files, filesystem=corpus.arrow_filesystem(), schema=triplets_schema())
     found = packed.to_table(filter=ds.field("uid") == uid)
     return rows_from_table(found)[0] if found.num_rows else None
-
-
-def arrow_filesystem(corpus: Corpus) -> pyarrow.fs.FileSystem:
-    """The corpus' filesystem as pyarrow's datasets want it."""
-    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(corpus.filesystem))

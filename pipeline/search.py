@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
@@ -52,6 +51,6 @@ def _embedded(corpus: Corpus) -> Iterator[dict]:
     if not paths and corpus.exists("manifest.json"):
         paths = [corpus.path(entry["path"]) for entry in corpus.read_json("manifest.json")["files"]]
     for path in paths:
-        with corpus.filesystem.open(path, "rb") as handle, pq.ParquetFile(handle) as file:
+        with corpus.parquet(path) as file:
             for group in range(file.num_row_groups):
                 yield from rows_from_table(file.read_row_group(group, columns=COLUMNS))

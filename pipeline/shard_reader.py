@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.corpus import Corpus
 from pipeline.rows import Row, rows_from_table
@@ -14,8 +13,8 @@ class TableReader:
     """Rows of one Parquet file by uid. Rows that are asked for in the file's order cost one read of each row group."""
 
     def __init__(self, corpus: Corpus, path: str, columns: Sequence[str] | None = None):
-        self._file = corpus.filesystem.open(path, "rb")
-        self._parquet = pq.ParquetFile(self._file, page_checksum_verification=True)
+        self._stack = ExitStack()
+        self._parquet = self._stack.enter_context(corpus.parquet(path))
         self._columns = None if columns is None else list(dict.fromkeys(["uid", *columns]))
         self._places: dict[str, tuple[int, int]] = {}  # uid -> row group, row
         self._group = -1
@@ -62,8 +61,7 @@ class TableReader:
         return self._table.slice(row, 1)
 
     def close(self) -> None:
-        self._parquet.close()
-        self._file.close()
+        self._stack.close()
 
 
 class ShardReader:

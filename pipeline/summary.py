@@ -4,7 +4,6 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow.parquet as pq
 from rich.table import Table
 from rich.text import Text
 
@@ -105,8 +104,8 @@ def _triplets(corpus: Corpus) -> tuple[int, int]:
     """Number of triplets, and bytes of their files."""
     rows = size = 0
     for path in corpus.filesystem.glob(corpus.path("triplets", "*", "*.parquet")):
-        with corpus.filesystem.open(path, "rb") as file:
-            rows += pq.read_metadata(file).num_rows
+        with corpus.parquet(path) as file:
+            rows += file.metadata.num_rows
         size += corpus.filesystem.size(path)
     return rows, size
 

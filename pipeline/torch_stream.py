@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from PIL import Image
 from torch.utils.data import IterableDataset, get_worker_info
@@ -59,8 +58,8 @@ class TripletStream(IterableDataset):
         self._given = 0  # samples of this epoch that this consumer has already given
         self._groups = []
         for path in triplets.files:
-            with self.corpus.filesystem.open(path, "rb") as file:
-                metadata = pq.read_metadata(file)
+            with self.corpus.parquet(path) as file:
+                metadata = file.metadata
             self._groups += [
                 RowGroup(path, number, metadata.row_group(number).num_rows) for number in range(metadata.num_row_groups)
             ]
@@ -150,6 +149,6 @@ class _Groups:
         number = int(np.searchsorted(self._ends, row, side="right"))
         if number not in self._tables:
             group = self._groups[number]
-            with self._corpus.filesystem.open(group.path, "rb") as handle, pq.ParquetFile(handle) as file:
+            with self._corpus.parquet(group.path) as file:
                 self._tables[number] = file.read_row_group(group.number, columns=list(COLUMNS)).combine_chunks()
         return self._tables[number].column(column)[row - int(self._ends[number]) + self._groups[number].rows]

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
-from pipeline.objects import CorpusObject, arrow_filesystem
+from pipeline.objects import CorpusObject
 from pipeline.rows import rows_from_table
 
 
@@ -40,14 +39,14 @@ class Triplets:
         """The objects in the order of the files; with `columns`, only those (and `uid`) are in their rows."""
         wanted = None if columns is None else list(dict.fromkeys(["uid", *columns]))
         for path in self.files:
-            with self.corpus.filesystem.open(path, "rb") as handle, pq.ParquetFile(handle) as file:
+            with self.corpus.parquet(path) as file:
                 for group in range(file.num_row_groups):
                     for row in rows_from_table(file.read_row_group(group, columns=wanted)):
                         yield CorpusObject(row)
 
     def dataset(self) -> ds.Dataset:
         """The files as a pyarrow dataset: filters, projections, batches."""
-        return ds.dataset(self.files, format="parquet", filesystem=arrow_filesystem(self.corpus))
+        return ds.dataset(self.files, format="parquet", filesystem=self.corpus.arrow_filesystem())
 
     def table(self, columns: Sequence[str]) -> pa.Table:
         """Some columns of all objects."""

@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from pipeline.corpus import Corpus
 from pipeline.pack.files import PlannedFile
 from pipeline.pack.survey import Survey
@@ -61,8 +59,8 @@ def check_folder(folder: Corpus) -> list[str]:
         elif sha256 != entry["sha256"]:
             problems.append(f"{path}: its SHA-256 is not that of the manifest; download it again")
         else:
-            with folder.filesystem.open(folder.path(path), "rb") as file:
-                rows = pq.read_metadata(file).num_rows
+            with folder.parquet(folder.path(path)) as file:
+                rows = file.metadata.num_rows
             if rows != entry["rows"]:
                 problems.append(f"{path}: {rows} rows instead of {entry['rows']}")
     return problems

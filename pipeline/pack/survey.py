@@ -6,8 +6,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
 from pipeline.pack.config import PackConfig
@@ -67,8 +65,8 @@ def survey_corpus(corpus: Corpus, config: PackConfig) -> Survey:
         ConfigError: an object has a split that is none.
     """
     survey = Survey()
-    with corpus.filesystem.open(corpus.path("index.parquet"), "rb") as file:
-        survey.objects = pq.read_metadata(file).num_rows
+    with corpus.parquet(corpus.path("index.parquet")) as file:
+        survey.objects = file.metadata.num_rows
     chosen, columns, assets = gates(config), gate_columns(config), 0
     for shard in corpus.shards("assets"):
         assets += _survey_shard(corpus, shard, chosen, columns, survey)

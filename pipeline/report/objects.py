@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
-import pyarrow.parquet as pq
-
 from pipeline.corpus import Corpus
 from pipeline.rows import Row, rows_from_table
 from pipeline.shard_reader import TableReader
@@ -29,8 +27,8 @@ def measured_objects(corpus: Corpus) -> list[Measured]:
     """Every object that was fitted, the best PSNR first."""
     found = []
     for shard in corpus.shards("gaussians"):
-        with corpus.filesystem.open(corpus.shard_path("gaussians", shard), "rb") as file:
-            rows = pq.read_table(file, columns=["uid", "psnr", "ssim", "num_gaussians"]).to_pylist()
+        with corpus.parquet(corpus.shard_path("gaussians", shard)) as file:
+            rows = file.read(["uid", "psnr", "ssim", "num_gaussians"]).to_pylist()
         found += [Measured(shard=shard, **row) for row in rows]
     return sorted(found, key=lambda item: (-item.psnr, item.uid))
 

@@ -4,8 +4,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from pipeline.corpus import Corpus
 from pipeline.corpus_runner import read_done
 from pipeline.rows import Row
@@ -43,8 +41,8 @@ class Failures:
 
 def count_objects(corpus: Corpus) -> int:
     """Objects that were planned."""
-    with corpus.filesystem.open(corpus.path("index.parquet"), "rb") as file:
-        return pq.read_metadata(file).num_rows
+    with corpus.parquet(corpus.path("index.parquet")) as file:
+        return file.metadata.num_rows
 
 
 def count_stages(corpus: Corpus, objects: int, failures: Counter) -> list[StageCount]:
@@ -54,8 +52,8 @@ def count_stages(corpus: Corpus, objects: int, failures: Counter) -> list[StageC
         shards = corpus.shards(table)
         done = 0
         for shard in shards:
-            with corpus.filesystem.open(corpus.shard_path(table, shard), "rb") as file:
-                done += pq.read_metadata(file).num_rows
+            with corpus.parquet(corpus.shard_path(table, shard)) as file:
+                done += file.metadata.num_rows
         records = [corpus.shard_record(table, shard) or {} for shard in shards]
         seconds = [record["seconds"] + record["setup_seconds"] for record in records if "seconds" in record]
         failed = failures[name]

@@ -5,6 +5,7 @@ import pickle
 import uuid
 from pathlib import Path
 
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
@@ -38,6 +39,17 @@ def test_tables_and_records(corpus):
     assert corpus.shard_record("captions", 3) == {"rows": 2}
     assert [row["uid"] for row in corpus.read_rows("captions", 3)] == ["a", "b"]
     assert corpus.read_rows("captions", 3, ["caption"])[0] == {"caption": "A chair."}
+
+
+def test_no_python_file_is_in_the_hands_of_arrow_threads(tmp_path, monkeypatch):
+    """A thread of Arrow's that lets go of a Python file while the interpreter ends aborts the process."""
+    corpus = Corpus(tmp_path / "corpus")
+    with corpus.table_writer(corpus.shard_path("captions", 0), CAPTIONS) as writer:
+        writer.write([ROW])
+    monkeypatch.setattr(type(corpus.filesystem), "open", None)
+    assert [row["uid"] for row in corpus.read_rows("captions", 0)] == ["a"]
+    dataset = ds.dataset(corpus.path("captions"), filesystem=corpus.arrow_filesystem())
+    assert dataset.count_rows() == 1
 
 
 def test_a_failed_write_leaves_nothing(corpus):
