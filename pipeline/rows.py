@@ -5,6 +5,7 @@ list of numbers an array `[N]`; lists of strings and structs are Python lists.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 from pipeline.schema import TIMING_COLUMNS
 
 Row = dict[str, Any]
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def table_from_rows(rows: Iterable[Row], schema: pa.Schema) -> pa.Table:
@@ -91,7 +93,17 @@ def _column(values: list, field: pa.Field) -> pa.Array:
         dtype = field.type.value_type.value_type.to_pandas_dtype()
         arrays = [None if value is None else list(np.asarray(value, dtype)) for value in values]
         return pa.array(arrays, type=field.type)
-    return pa.array(values, type=field.type)
+    try:
+        return pa.array(values, type=field.type)
+    except UnicodeEncodeError:
+        return pa.array([_as_text(value) for value in values], type=field.type)
+
+
+def _as_text(value: Any) -> Any:
+    """Lone surrogates, as in file names that are no text, fit no table: they become replacement marks."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    return [_as_text(item) for item in value] if isinstance(value, list) else value
 
 
 def _values(column: pa.Array, field: pa.Field) -> list:

@@ -50,6 +50,12 @@ def test_missing_values_stay_missing():
     assert there_and_back(empty) == empty
 
 
+def test_names_that_are_no_text_are_kept_readable():
+    row = there_and_back(ROW | {"tags": ["caf\udce9", "\ud800"], "uid": "plain"})
+    assert row["tags"] == ["caf\ufffd", "\ufffd"]
+    assert row["uid"] == "plain"
+
+
 def test_wrong_columns_are_named():
     with pytest.raises(KeyError, match=r"object a: missing columns \['tags'\], unknown columns \['tag'\]"):
         table_from_rows([{name: value for name, value in ROW.items() if name != "tags"} | {"tag": []}], SCHEMA)
