@@ -61,7 +61,7 @@ class TrainConfig(Section):
     augment: AugmentConfig = AugmentConfig()
     precision: Literal["float32", "bf16"] = "float32"
     patience: int = 0
-    """Stop after so many validations without a lower loss; 0: never."""
+    """Stop after so many validations without a lower loss, and leave the weights of the best; 0: never."""
     validate_every: int = 0
     """Steps between validations on the val split; 0: none (needed for patience)."""
     seed: int = 0

@@ -69,7 +69,9 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.model = ClipGS(self.model_config, config.drop_path, config.patch_dropout)
         if config.init:
-            initialise(self.model, config.init)
+            report = initialise(self.model, config.init)
+            if ranks.rank == 0:
+                print(f"train {config.run}: {config.init}: {report}", flush=True)
         self.model.to(ranks.device)
         self.optimizer = make_optimizer(self.model, config)
         self.average = None
@@ -107,7 +109,8 @@ class Trainer:
         if metrics:
             self._save(done)
             metrics.close()
-            save_pretrained(self._final_model(), self.triplets.encoder, self.corpus, "runs", self.config.run)
+            if not self._keeps_best():
+                self._save_model()
         return self._figures(done, done - first, metrics, clock)
 
     def _step(self, forward: nn.Module, batch: TrainingBatch, step: int, clock: "_Clock") -> dict[str, float]:
@@ -154,6 +157,8 @@ class Trainer:
             metrics.add(done, {"loss_val_text": loss})
             self.stale_validations = 0 if loss < self.best_loss else self.stale_validations + 1
             self.best_loss = min(loss, self.best_loss)
+            if self._keeps_best() and not self.stale_validations:
+                self._save_model()
             stop += bool(self.config.patience and self.stale_validations >= self.config.patience)
         if self.ranks.count > 1:
             dist.broadcast(stop, 0)
@@ -167,6 +172,13 @@ class Trainer:
 
     def _final_model(self) -> ClipGS:
         return self.model if self.average is None else self.average.module
+
+    def _keeps_best(self) -> bool:
+        """Whether the weights that the run leaves are those of the best validation, not the last."""
+        return bool(self.config.patience and math.isfinite(self.best_loss))
+
+    def _save_model(self) -> None:
+        save_pretrained(self._final_model(), self.triplets.encoder, self.corpus, "runs", self.config.run)
 
     def _load_validation(self) -> Triplets | None:
         if not self.config.validate_every or self.ranks.rank != 0:

@@ -1,6 +1,5 @@
 """Loads Uni3D's published checkpoints (`model.pt` of sizes ti, s, b, l, g) into our model."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,6 @@ import torch
 from torch import nn
 
 from pipeline.errors import ConfigError
-
-logger = logging.getLogger(__name__)
 
 # Parts of timm's image model that Uni3D stores and never uses.
 UNUSED_PREFIXES = tuple(
@@ -78,7 +75,6 @@ def load_state(model: nn.Module, state: Mapping[str, Any], source: str) -> LoadR
     with torch.no_grad():
         for key in report.loaded:
             own[key].copy_(state[key])  # casts: published checkpoints are fp16
-    logger.info("%s: %s", source, report)
     return report
 
 

@@ -1,6 +1,7 @@
 """Whole trainings of a small model on synthetic shapes."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -112,11 +113,12 @@ def test_saved_model_is_the_trained_one(corpus, config):
         from_pretrained(corpus.path("runs", "other"))
 
 
-def test_run_starts_from_another_run(corpus, config):
+def test_run_starts_from_another_run_and_says_what_it_took(corpus, config, capsys):
     config = config.model_copy(update={"steps": 1})
     train(corpus, config.model_copy(update={"run": "points", "tokenizer": "points"}))
     start = {"run": "gs", "init": corpus.path("runs", "points"), "learning_rate": 0.0}
     train(corpus, config.model_copy(update=start))
+    assert re.search(r"runs/points: \d+ loaded; \d+ missing \(.*refine", capsys.readouterr().out)
     first, _ = from_pretrained(corpus.path("runs", "points"))
     second, _ = from_pretrained(corpus.path("runs", "gs"))
     for name, value in first.named_parameters():
@@ -148,6 +150,23 @@ def test_training_stops_early_where_validation_does_not_improve(corpus, config):
     assert train(corpus, config)["steps"] == 6
     assert train(corpus, config)["steps"] == 6  # stopped for good
     assert [row["step"] for row in read_metrics(corpus, "default") if "loss_val_text" in row] == [2, 4, 6]
+
+
+def test_a_run_that_stops_early_leaves_its_best_weights(corpus, config, monkeypatch):
+    write_split(corpus, "val", [triplet_row(i, "val", shape_gaussians(i, 500)) for i in range(3)])
+    losses, weights = iter([3.0, 1.0, 2.0, 2.0]), []
+
+    def validation_loss(self):
+        weights.append({name: value.clone() for name, value in self.model.state_dict().items()})
+        return next(losses)
+
+    monkeypatch.setattr(Trainer, "_validation_loss", validation_loss)
+    config = config.model_copy(update={"steps": 50, "validate_every": 2, "patience": 2, "warmup_steps": 1})
+    assert train(corpus, config)["steps"] == 8
+    best, _ = from_pretrained(corpus.path("runs", "default"))
+    for name, value in best.state_dict().items():
+        assert torch.equal(value, weights[1][name])
+    assert any(not torch.equal(value, weights[3][name]) for name, value in best.state_dict().items())
 
 
 def bad_corpus(tmp_path, **changes) -> Corpus:
