@@ -12,7 +12,7 @@ class RenderConfig(Section):
     """How assets become views."""
 
     engine: Literal["blenderproc", "raster"] = "blenderproc"
-    """blenderproc: the reference; raster: many times faster, unlit (albedo), and refuses what it cannot show."""
+    """blenderproc: the reference; raster: many times faster, and refuses what it cannot show."""
     views: int = 36
     """Views per object, on a Fibonacci sphere."""
     resolution: int = 512
@@ -35,8 +35,6 @@ class RenderConfig(Section):
 
     @model_validator(mode="after")
     def _raster_can_do_it(self) -> Self:
-        if self.engine == "raster" and self.shading != "albedo":
-            raise ValueError("engine raster knows only shading: albedo; use engine: blenderproc")
         if self.engine == "raster" and (self.samples < 1 or math.isqrt(self.samples) ** 2 != self.samples):
             raise ValueError(
                 f"engine raster needs a square number of samples per pixel (16, 25, …), not {self.samples}"

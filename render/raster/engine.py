@@ -8,12 +8,13 @@ from render.cameras import Cameras
 from render.config import RenderConfig
 from render.engine import Rendering
 from render.geometry import z_up_matrix
-from render.raster.load import load
+from render.raster.load import load, without_emission
+from render.raster.occlusion import UNLIT, bake
 from render.raster.rasterizer import Rasterizer
 
 
 class RasterEngine:
-    """Draws unlit surfaces (`albedo`) in one thread; see `render.engine.Engine`."""
+    """Draws unlit (`albedo`) or matte surfaces (`diffuse`) in one thread; see `render.engine.Engine`."""
 
     def __init__(self, config: RenderConfig, cameras: Cameras):
         self.config, self.cameras = config, cameras
@@ -28,9 +29,13 @@ class RasterEngine:
             loaded = load(main, to_z_up, self.config.max_triangles)
         except MemoryError as error:
             raise AssetError("it takes more memory to load than there is") from error
+        surface, sky = loaded.surface, UNLIT
+        if self.config.shading == "diffuse":
+            surface = without_emission(surface)
+            sky = bake(surface)
         views = range(len(self.cameras.world_to_camera))
         return Rendering(
-            views=(self._rasterizer.render(loaded.surface, view) for view in views),
+            views=(self._rasterizer.render(surface, view, sky) for view in views),
             center=loaded.center,
             scale=loaded.scale,
             triangles=len(loaded.surface.faces),

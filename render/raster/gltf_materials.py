@@ -51,7 +51,8 @@ class MaterialReader:
         texture = self._texture(surface.get("baseColorTexture"), has_uvs)
         strength = float(extensions.get("KHR_materials_emissive_strength", {}).get("emissiveStrength", 1))
         factor = np.array(entry.get("emissiveFactor", [0, 0, 0]), np.float64).reshape(3)
-        emission = np.zeros(3) if "KHR_materials_unlit" in extensions else factor * strength
+        unlit = "KHR_materials_unlit" in extensions
+        emission = np.zeros(3) if unlit else factor * strength
         glow = None
         if emission.any() and "emissiveTexture" in entry:
             glow = self._texture(entry["emissiveTexture"], has_uvs)
@@ -65,6 +66,7 @@ class MaterialReader:
             alpha_cutoff=float(entry.get("alphaCutoff", 0.5)),
             emission=tuple(emission.tolist()),
             emission_texture=glow,
+            unlit=unlit,
         )
 
     def _texture(self, reference: dict[str, Any] | None, has_uvs: bool) -> Texture | None:

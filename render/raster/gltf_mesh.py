@@ -186,8 +186,13 @@ def _part(primitive: dict, matrix: np.ndarray, buffers: Buffers, materials: Mate
     material = materials.material(primitive.get("material"), uvs is not None)
     if material is None:
         material = Material() if colors is None else Material(color=(1.0, 1.0, 1.0))
-    vertices = vertices @ matrix[:3, :3].T + matrix[:3, 3]
-    return Part(vertices, corners.astype(np.int64).reshape(-1, 3), material, uvs, colors)
+    faces = corners.astype(np.int64).reshape(-1, 3)
+    if np.linalg.det(matrix[:3, :3]) < 0:
+        faces = faces[:, ::-1]  # a mirror image would show its inside (section 3.5.3)
+    normals = buffers.accessor(attributes["NORMAL"]).astype(np.float64) if "NORMAL" in attributes else None
+    if normals is not None:
+        normals = normals @ np.linalg.pinv(matrix[:3, :3])
+    return Part(vertices @ matrix[:3, :3].T + matrix[:3, 3], faces, material, uvs, colors, normals)
 
 
 def _colors(stored: np.ndarray) -> np.ndarray:

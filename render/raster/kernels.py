@@ -158,11 +158,12 @@ def draw(surface, screen, side, thresholds, nearness, seen):
 
 
 @njit(cache=True, **OPTIONS)
-def shade(surface, screen, side, order, seen, low, high, rgba, positions, normals):
+def shade(surface, sky, screen, side, order, seen, low, high, rgba, positions, normals):
     """Average what the samples of each pixel see, in linear light; the filter is a box of one pixel.
 
     Args:
         surface, screen, side, seen: as in `draw`.
+        sky: `occlusion.Sky`; of no length: unlit.
         order: [side * side, 2] column and line of each sample in its pixel; the first one that hits gives the pixel's
             position and normal.
         low, high: [2] first and last pixel (x, y) that may show anything.
@@ -170,12 +171,15 @@ def shade(surface, screen, side, order, seen, low, high, rgba, positions, normal
         positions, normals: [H, W, 3] float32, zeros; world.
     """
     samples = side * side
+    lit = len(sky.shares) > 0
     for y in range(low[1], high[1] + 1):
         for x in range(low[0], high[0] + 1):
             hits, last = 0, -1
             red, green, blue = np.float32(0), np.float32(0), np.float32(0)
+            r, g, b, share = np.float32(0), np.float32(0), np.float32(0), np.float32(1)
             i0 = i1 = i2 = material = 0
-            plain = False
+            plain = known = False
+            back = 0
             x0 = y0 = b1_x = b1_y = b2_x = b2_y = 0.0
             for rank in range(samples):
                 column, line = x * side + order[rank, 0], y * side + order[rank, 1]
@@ -183,7 +187,7 @@ def shade(surface, screen, side, order, seen, low, high, rgba, positions, normal
                 if triangle < 0:
                     continue
                 if triangle != last:
-                    last = triangle
+                    last, known = triangle, False
                     i0, i1, i2 = surface.faces[triangle, 0], surface.faces[triangle, 1], surface.faces[triangle, 2]
                     material = surface.face_materials[triangle]
                     x0, y0 = screen[i0, 0], screen[i0, 1]
@@ -191,13 +195,12 @@ def shade(surface, screen, side, order, seen, low, high, rgba, positions, normal
                     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
                     b1_x, b1_y = (y2 - y0) / area, (x0 - x2) / area
                     b2_x, b2_y = (y0 - y1) / area, (x1 - x0) / area
+                    back = int(area > 0)  # y goes down: corners that run clockwise there are seen from behind
                     plain = not surface.colored[material]
                     plain = plain and surface.textures[material, 0] < 0 and surface.textures[material, 1] < 0
-                if plain and hits:  # the same colour all over
+                if plain and known:  # the same colour all over
                     hits += 1
-                    red += surface.base[material, 0] + surface.emission[material, 0]
-                    green += surface.base[material, 1] + surface.emission[material, 1]
-                    blue += surface.base[material, 2] + surface.emission[material, 2]
+                    red, green, blue = red + r, green + g, blue + b
                     continue
                 dx, dy = column + 0.5 - x0, line + 0.5 - y0
                 w1, w2 = b1_x * dx + b1_y * dy, b2_x * dx + b2_y * dy
@@ -215,6 +218,11 @@ def shade(surface, screen, side, order, seen, low, high, rgba, positions, normal
                         normals[y, x, axis] = surface.normals[triangle, axis]
                 hits += 1
                 r, g, b = _color(surface, material, i0, i1, i2, w0, w1, w2)
+                if lit and not surface.unlit[material]:
+                    if not known:  # it hardly changes within a pixel
+                        share = _sky_share(sky, triangle, back, i0, i1, i2, w0, w1, w2)
+                    r, g, b = r * _reflected(share, r), g * _reflected(share, g), b * _reflected(share, b)
+                known = True
                 red, green, blue = red + r, green + g, blue + b
             if hits:
                 rgba[y, x, 0] = _encode(red / hits)
@@ -248,6 +256,37 @@ def _color(surface, material, i0, i1, i2, w0, w1, w2):
                 glow_b * _decode(texel[2]),
             )
     return r + glow_r, g + glow_g, b + glow_b
+
+
+@njit(forceinline=True, **OPTIONS)
+def _sky_share(sky, triangle, back, i0, i1, i2, w0, w1, w2):
+    """Share of the sky that is seen where the corners have these weights, between the points where it is known."""
+    shares, first, steps = sky.shares, sky.firsts[triangle], sky.steps[triangle]
+    if first < 0:
+        return np.float32(w0 * shares[i0, back] + w1 * shares[i1, back] + w2 * shares[i2, back])
+    x, y = max(w1 * steps, 0.0), max(w2 * steps, 0.0)
+    i = min(int(x), steps - 1)
+    j = min(int(y), steps - 1 - i)
+    x, y = x - i, y - j
+    # Line i of a lattice has steps + 1 - i points.
+    near = first + i * (steps + 1) - i * (i - 1) // 2 + j
+    far = near + steps + 1 - i
+    if x + y <= 1 or i + j == steps - 1:
+        return np.float32((1 - x - y) * shares[near, back] + x * shares[far, back] + y * shares[near + 1, back])
+    corner = (x + y - 1) * shares[far + 1, back]
+    return np.float32(corner + (1 - y) * shares[far, back] + (1 - x) * shares[near + 1, back])
+
+
+@njit(forceinline=True, **OPTIONS)
+def _reflected(share, albedo):
+    """Light that a matte surface reflects, per its albedo, where it sees this share of a white sky and, for the rest,
+    surfaces like itself: the fit of Jimenez et al. 2016, "Practical Real-Time Strategies for Accurate Indirect
+    Occlusion", section 5 (GTAO)."""
+    p = min(albedo, np.float32(1))
+    a = np.float32(2.0404) * p - np.float32(0.3324)
+    b = np.float32(-4.7951) * p + np.float32(0.6417)
+    c = np.float32(2.7552) * p + np.float32(0.6903)
+    return max(share, ((share * a + b) * share + c) * share)
 
 
 @njit(forceinline=True, **OPTIONS)

@@ -25,6 +25,7 @@ class Surface(NamedTuple):
     vertices: np.ndarray  # [N, 3] float64, world
     faces: np.ndarray  # [F, 3] int64
     normals: np.ndarray  # [F, 3] float32, unit
+    vertex_normals: np.ndarray  # [N, 3] float32, unit; zeros where the surface is not smoothed
     uvs: np.ndarray  # [N, 2] float64, v down
     colors: np.ndarray  # [N, 4] float32, factors of the base colour and alpha
     face_materials: np.ndarray  # [F] int64
@@ -35,6 +36,7 @@ class Surface(NamedTuple):
     alpha_cutoffs: np.ndarray  # [M] float32
     texture_alphas: np.ndarray  # [M] bool, whether the texture's alpha counts
     colored: np.ndarray  # [M] bool, whether the vertices' colours count
+    unlit: np.ndarray  # [M] bool, whether light makes no difference
     texels: np.ndarray  # [bytes] uint8, the textures' RGBA one after the other
     layouts: np.ndarray  # [K, 6] int64: first byte, width, height, wrap_u, wrap_v, nearest
 
@@ -68,7 +70,8 @@ def load(path: Path, to_z_up: np.ndarray, max_triangles: int) -> LoadedAsset:
     parts = [_without_unused_vertices(part) for part in parts]
     vertices = np.concatenate([part.vertices for part in parts]) @ to_z_up.T
     center, scale = normalisation(vertices)
-    surface = _surface(parts, (vertices - center) * scale)
+    normals = np.concatenate([_unit(part.normals, len(part.vertices)) for part in parts]) @ to_z_up.T
+    surface = _surface(parts, (vertices - center) * scale, normals)
     return LoadedAsset(surface, center, scale, sorted(loaded.unreadable_textures))
 
 
@@ -99,15 +102,22 @@ def _load_plain(path: Path) -> Loaded:
 
 def _without_unused_vertices(part: Part) -> Part:
     used, faces = np.unique(part.faces, return_inverse=True)
-    uvs, colors = (None if values is None else values[used] for values in (part.uvs, part.colors))
-    return Part(part.vertices[used], faces.reshape(-1, 3), part.material, uvs, colors)
+    values = (None if values is None else values[used] for values in (part.uvs, part.colors, part.normals))
+    return Part(part.vertices[used], faces.reshape(-1, 3), part.material, *values)
 
 
-def _surface(parts: list[Part], vertices: np.ndarray) -> Surface:
+def _unit(normals: np.ndarray | None, count: int) -> np.ndarray:
+    """[count, 3] of length 1, or zeros where there is no normal."""
+    vectors = _finite(normals, count, 3, 0.0)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 1e-9)
+
+
+def _surface(parts: list[Part], vertices: np.ndarray, vertex_normals: np.ndarray) -> Surface:
     """All parts as one list of triangles, without repeated and degenerate ones.
 
     Args:
-        vertices: [N, 3] those of all parts, in the world frame.
+        vertices, vertex_normals: [N, 3] those of all parts, in the world frame.
     """
     offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
     faces = np.concatenate([part.faces + offset for part, offset in zip(parts, offsets, strict=False)])
@@ -124,6 +134,7 @@ def _surface(parts: list[Part], vertices: np.ndarray) -> Surface:
         vertices=np.ascontiguousarray(vertices),
         faces=np.ascontiguousarray(faces[kept], np.int64),
         normals=(normals[kept] / doubled_areas[kept, None]).astype(np.float32),
+        vertex_normals=vertex_normals.astype(np.float32),
         uvs=np.concatenate([_finite(part.uvs, len(part.vertices), 2, 0.0) for part in parts]),
         colors=np.concatenate([_finite(part.colors, len(part.vertices), 4, 1.0) for part in parts]).astype(np.float32),
         face_materials=face_materials[kept],
@@ -134,9 +145,17 @@ def _surface(parts: list[Part], vertices: np.ndarray) -> Surface:
         alpha_cutoffs=np.array([material.alpha_cutoff for material in materials], np.float32),
         texture_alphas=np.array([material.texture_alpha for material in materials]),
         colored=np.array([part.colors is not None for part in parts]),
+        unlit=np.array([material.unlit for material in materials]),
         texels=texels,
         layouts=layouts,
     )
+
+
+def without_emission(surface: Surface) -> Surface:
+    """The surface as light from elsewhere alone shows it."""
+    textures = surface.textures.copy()
+    textures[:, 1] = -1
+    return surface._replace(emission=np.zeros_like(surface.emission), textures=textures)
 
 
 def _alpha_mode(part: Part) -> int:

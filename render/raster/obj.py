@@ -15,6 +15,7 @@ from render.raster.textures import TextureReader
 
 MTLLIB = re.compile(r"^[ \t]*mtllib[ \t]+(.+?)[ \t]*$", re.MULTILINE)
 RELATIVE_INDEX = re.compile(r"^[ \t]*f[ \t][^\n]*-", re.MULTILINE)
+NORMAL = re.compile(r"^[ \t]*vn[ \t]", re.MULTILINE)
 OPACITY = ("d", "tr")
 
 
@@ -65,7 +66,7 @@ def load_obj(path: Path) -> Loaded:
     parts = []
     for mesh in scene.geometry.values():
         if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces):
-            parts.append(_part(mesh, entries, textures))
+            parts.append(_part(mesh, entries, textures, NORMAL.search(text) is not None))
     return Loaded(parts, textures.unreadable)
 
 
@@ -120,7 +121,7 @@ def make_material(entry: MtlEntry | None, textures: TextureReader, has_uvs: bool
     )
 
 
-def _part(mesh: trimesh.Trimesh, entries: dict[str, MtlEntry], textures: TextureReader) -> Part:
+def _part(mesh: trimesh.Trimesh, entries: dict[str, MtlEntry], textures: TextureReader, smoothed: bool) -> Part:
     visual = mesh.visual
     uvs = getattr(visual, "uv", None)
     name = getattr(getattr(visual, "material", None), "name", None)
@@ -130,7 +131,9 @@ def _part(mesh: trimesh.Trimesh, entries: dict[str, MtlEntry], textures: Texture
         material, colors = Material(color=(1.0, 1.0, 1.0)), linear_vertex_colors(visual.vertex_colors)
     if uvs is not None:
         uvs = np.column_stack([uvs[:, 0], 1 - uvs[:, 1]])
-    return Part(np.asarray(mesh.vertices), np.asarray(mesh.faces), material, uvs, colors)
+    # Where a file has no normals, trimesh would make some that smooth every edge.
+    normals = np.asarray(mesh.vertex_normals) if smoothed else None
+    return Part(np.asarray(mesh.vertices), np.asarray(mesh.faces), material, uvs, colors, normals)
 
 
 def linear_vertex_colors(srgb_bytes: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from render.cameras import Cameras
 from render.layers import RenderedView
 from render.raster import kernels
 from render.raster.load import Surface
+from render.raster.occlusion import UNLIT, Sky
 
 THRESHOLD_ORDERS = 256  # a power of two
 
@@ -25,8 +26,8 @@ class Rasterizer:
         self._thresholds = _thresholds(samples)
         self._order = _from_the_centre(self.side)
 
-    def render(self, surface: Surface, view: int) -> RenderedView:
-        """What camera number `view` sees; unlit.
+    def render(self, surface: Surface, view: int, sky: Sky = UNLIT) -> RenderedView:
+        """What camera number `view` sees; unlit, or matte under `sky`.
 
         Raises:
             ValueError: the surface reaches behind the camera.
@@ -40,7 +41,7 @@ class Rasterizer:
         shape = (cameras.resolution, cameras.resolution)
         rgba = np.zeros((*shape, 4), np.uint8)
         positions, normals = np.zeros((*shape, 3), np.float32), np.zeros((*shape, 3), np.float32)
-        kernels.shade(surface, screen, side, self._order, self._seen, first, last, rgba, positions, normals)
+        kernels.shade(surface, sky, screen, side, self._order, self._seen, first, last, rgba, positions, normals)
         return RenderedView(rgba, positions, normals)
 
     def _pixels_spanned(self, screen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -40,6 +40,7 @@ class Material:
     alpha_cutoff: float = 0.5
     emission: tuple[float, float, float] = (0.0, 0.0, 0.0)
     emission_texture: Texture | None = None
+    unlit: bool = False  # shows its colour in every shading
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Part:
     material: Material
     uvs: np.ndarray | None = None  # [N, 2], v down
     colors: np.ndarray | None = None  # [N, 4] linear; alpha counts as the material's alpha mode says
+    normals: np.ndarray | None = None  # [N, 3] of any length; None: the surface is not smoothed
 
     def __post_init__(self):
         """
@@ -65,7 +67,7 @@ class Part:
             raise AssetError(f"a face names vertex {self.faces.min()} or {self.faces.max()}, but there are {count}")
         if not np.isfinite(self.vertices[self.faces.ravel()]).all():
             raise AssetError("it has vertices whose coordinates are not finite")
-        for name, width in (("uvs", 2), ("colors", 4)):
+        for name, width in (("uvs", 2), ("colors", 4), ("normals", 3)):
             values = getattr(self, name)
             if values is not None and values.shape != (count, width):
                 raise AssetError(f"its {name} have the shape {values.shape} beside {count} vertices")

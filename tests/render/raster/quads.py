@@ -18,9 +18,10 @@ def quad_gltf(
     uv_range: tuple[float, float] = (0.0, 1.0),
     colors: list[float] | None = None,
     layers: int = 1,
+    gap: float = 1e-4,
     **document,
 ) -> Path:
-    """A file `asset.gltf` with `layers` unit quads a hair apart; texture 0 is `texture.png` in the same folder.
+    """A file `asset.gltf` with `layers` unit quads, each `gap` above the one before; texture 0 is `texture.png` in the same folder.
 
     Texture coordinates span `uv_range` from the corner of least x and greatest y (v down).
 
@@ -32,7 +33,7 @@ def quad_gltf(
     low, high = uv_range
     corners = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
     uvs = np.array([[low, high], [high, high], [high, low], [low, low]], np.float32)
-    vertices = np.concatenate([corners + [0, 0, 1e-4 * layer] for layer in range(layers)]).astype(np.float32)
+    vertices = np.concatenate([corners + [0, 0, gap * layer] for layer in range(layers)]).astype(np.float32)
     indices = np.concatenate([np.array([0, 1, 2, 0, 2, 3]) + 4 * layer for layer in range(layers)]).astype(np.uint16)
     arrays = [vertices, np.tile(uvs, (layers, 1)), indices]
     attributes = {"POSITION": 0, "TEXCOORD_0": 1}

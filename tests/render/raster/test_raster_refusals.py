@@ -110,7 +110,5 @@ def test_textures_outside_of_the_folder_or_broken_are_named_and_replaced_by_the_
 
 
 def test_config_says_what_the_engine_cannot_do():
-    with pytest.raises(ValidationError, match="shading: albedo"):
-        RenderConfig(engine="raster", shading="diffuse")
     with pytest.raises(ValidationError, match="square number"):
         RenderConfig(engine="raster", samples=20)
