@@ -21,9 +21,9 @@ def quad_gltf(
     gap: float = 1e-4,
     **document,
 ) -> Path:
-    """A file `asset.gltf` with `layers` unit quads, each `gap` above the one before; texture 0 is `texture.png` in the same folder.
+    """A file `asset.gltf` with `layers` unit quads, each `gap` above the one before.
 
-    Texture coordinates span `uv_range` from the corner of least x and greatest y (v down).
+    Texture 0 is `texture.png` in the same folder; texture coordinates span `uv_range` from the corner of least x and greatest y (v down).
 
     Args:
         surface: pbrMetallicRoughness of the material, where `material` is not given whole.
