@@ -50,8 +50,6 @@ def _check_gltf(main: Path, max_texture_pixels: int) -> None:
             for entry in document.get(part, []):
                 uri = entry.get("uri")
                 if uri is not None and not uri.startswith("data:"):
-                    if main.suffix == ".glb":
-                        raise AssetError(f"it is a GLB that names another file, {uri[:100]!r}; bring it along as glTF")
                     _check_reference(unquote(uri))
         for image in document.get("images", []):
             data = _embedded(image, views, document, binary)

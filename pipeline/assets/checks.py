@@ -50,6 +50,9 @@ def _check_ply(path: Path) -> None:
     for what, name in (("vertices", b"vertex"), ("faces", b"face")):
         if not counts.get(name):
             raise AssetError(f"{path.name}: it has no {what}; point clouds are not rendered")
+    size = path.stat().st_size
+    if sum(counts.values()) > size:  # a byte each is the least; a reader would make room for all of them first
+        raise AssetError(f"{path.name}: {sum(counts.values())} vertices and faces do not fit into its {size} bytes")
 
 
 def _check_stl(path: Path) -> None:

@@ -35,6 +35,7 @@ BROKEN = {
     "comments.obj": (b"# nothing\n", "no vertices"),
     "points.obj": (b"v 0 0 0\nv 1 0 0\n", "no faces"),
     "points.ply": (PLY_POINTS, "no faces"),
+    "trillion.ply": (PLY_POINTS.replace(b"end_header", b"element face 1000000000000\nend_header"), "do not fit"),
     "letter.ply": (b"Dear reader", "not a PLY file"),
     "truncated.stl": (b"\0" * 80 + b"\x09\0\0\0" + b"\0" * 50, "not a whole STL file"),
     "letter.stl": (b"solid advice", "not a whole STL file"),
