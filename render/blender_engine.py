@@ -10,6 +10,7 @@ from render import gltf
 from render.blender_process import BlenderProcess
 from render.cameras import Cameras
 from render.config import RenderConfig
+from render.coordinates import refuse_infinite
 from render.engine import Rendering
 from render.geometry import import_frame, z_up_matrix
 from render.layers import RenderedView, read_view
@@ -25,10 +26,12 @@ class BlenderEngine:
         self.blender.start()
 
     def render(self, main: Path, asset: Row, folder: Path) -> Rendering:
+        refuse_infinite(main)
         if main.suffix in (".glb", ".gltf"):
             gltf.remove_animations(main)
         manifest = self.blender.run(self._job(main, asset, folder))
         return Rendering(
+            engine="blenderproc",
             views=self._views(folder),
             center=np.array(manifest["center"]),
             scale=manifest["scale"],

@@ -154,7 +154,8 @@ def load(path: str, asset_format: str) -> None:
     except RuntimeError as error:  # what bpy makes of every error inside an importer, traceback included
         lines = [line.strip() for line in str(error).splitlines()]
         reasons = [line for line in lines if line and not line.startswith("Location:")]
-        raise AssetError(f"Blender cannot read it: {reasons[-1] if reasons else error}") from error
+        reason = reasons[-1] if reasons else str(error)
+        raise AssetError(f"Blender cannot read it: {reason.replace(path, Path(path).name)}") from error
 
 
 def freeze(to_z_up: np.ndarray, max_triangles: int) -> list:

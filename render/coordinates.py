@@ -1,0 +1,81 @@
+"""Finds vertices whose coordinates are not finite, before Blender does: its importers move them without a word.
+
+FBX, Collada and USD files are not looked into. What is broken otherwise is left to the importer, which says so.
+"""
+
+import base64
+import mmap
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import trimesh
+
+from pipeline.errors import AssetError
+from render.gltf import Document, read_document
+
+FLOAT = 5126  # glTF's componentType
+# A vertex of an OBJ file, one of whose first three numbers a 32-bit float cannot hold
+OBJ_VERTEX = re.compile(
+    rb"^[ \t]*v(?:[ \t]+[^ \t\r\n]+){0,2}[ \t]+[^ \t\r\n]*(?:nan|inf|e\+?0*(?:39|[4-9]\d|[1-9]\d\d+)(?!\d))",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def refuse_infinite(main: Path) -> None:
+    """Refuse an asset with a vertex whose place is not finite.
+
+    Raises:
+        AssetError: there is such a vertex.
+    """
+    tests = {".glb": _gltf_is_finite, ".gltf": _gltf_is_finite, ".obj": _obj_is_finite}
+    tests |= {".ply": _mesh_is_finite, ".stl": _mesh_is_finite}
+    if main.suffix in tests and not tests[main.suffix](main):
+        raise AssetError("it has vertices whose coordinates are not finite")
+
+
+def _obj_is_finite(main: Path) -> bool:
+    with main.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return OBJ_VERTEX.search(data) is None
+
+
+def _mesh_is_finite(main: Path) -> bool:
+    try:
+        with main.open("rb") as file:
+            mesh = trimesh.load(file, file_type=main.suffix[1:], force="mesh", process=False)
+        return bool(np.isfinite(mesh.vertices[mesh.faces.ravel()]).all())
+    except Exception:  # the readers raise all kinds of errors on broken files; Blender decides
+        return True
+
+
+def _gltf_is_finite(main: Path) -> bool:
+    document, binary = read_document(main)
+    buffers: dict[int, bytes] = {}
+    try:
+        primitives = [primitive for mesh in document.get("meshes", []) for primitive in mesh["primitives"]]
+        used = {primitive["attributes"]["POSITION"] for primitive in primitives}
+        return all(np.isfinite(_floats(index, document, binary, main.parent, buffers)).all() for index in used)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OSError):  # Blender decides
+        return True
+
+
+def _floats(index: int, document: Document, binary: bytes, folder: Path, buffers: dict[int, bytes]) -> np.ndarray:
+    """[N, 3] of an accessor; [0, 3] where it holds no plain floats."""
+    accessor: dict[str, Any] = document["accessors"][index]
+    if accessor["componentType"] != FLOAT or "bufferView" not in accessor:
+        return np.zeros((0, 3))
+    view = document["bufferViews"][accessor["bufferView"]]
+    number = view["buffer"]
+    if number not in buffers:
+        uri = document["buffers"][number].get("uri")
+        buffers[number] = binary if uri is None else _read(uri, folder)
+    start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+    return np.ndarray((accessor["count"], 3), "<f4", buffers[number], start, (view.get("byteStride", 12), 4))
+
+
+def _read(uri: str, folder: Path) -> bytes:
+    if uri.startswith("data:"):
+        return base64.b64decode(uri.partition(",")[2])
+    return (folder / unquote(uri)).read_bytes()  # inside the folder: render.guards has checked it
