@@ -115,7 +115,7 @@ class BlenderProcess:
             missing = IMPORT_FAILURE.search(error.log_tail)
             if missing:
                 raise ConfigError(
-                    f"Blender cannot start here: {missing[1]}; install the extra [render] and the "
+                    f"Blender cannot start here: {missing[1]}; install the extra [blender] and the "
                     "system libraries that docs/rendering.md lists"
                 ) from error
             raise

@@ -11,15 +11,15 @@ from pipeline.settings import Section, runtime
 class RenderConfig(Section):
     """How assets become views."""
 
-    engine: Literal["blenderproc", "raster"] = "blenderproc"
-    """blenderproc: the reference; raster: many times faster, and refuses what it cannot show."""
+    engine: Literal["auto", "raster", "blenderproc"] = "auto"
+    """raster: many times faster; blenderproc: the reference; auto: raster, or blenderproc where raster cannot."""
     views: int = 36
     """Views per object, on a Fibonacci sphere."""
     resolution: int = 512
     """Width and height in pixels."""
     fov_deg: float = 40.0
     samples: int = 16
-    """Samples per pixel; a square number for raster."""
+    """Samples per pixel; a square number unless the engine is blenderproc."""
     shading: Literal["albedo", "diffuse"] = "albedo"
     """albedo: the base colour, unlit; diffuse: a uniform white world without highlights."""
     surface_points: int = 40_000
@@ -35,8 +35,8 @@ class RenderConfig(Section):
 
     @model_validator(mode="after")
     def _raster_can_do_it(self) -> Self:
-        if self.engine == "raster" and (self.samples < 1 or math.isqrt(self.samples) ** 2 != self.samples):
+        if self.engine != "blenderproc" and (self.samples < 1 or math.isqrt(self.samples) ** 2 != self.samples):
             raise ValueError(
-                f"engine raster needs a square number of samples per pixel (16, 25, …), not {self.samples}"
+                f"engine {self.engine} needs a square number of samples per pixel (16, 25, …), not {self.samples}"
             )
         return self

@@ -7,14 +7,24 @@ from typing import Protocol
 
 import numpy as np
 
+from pipeline.errors import AssetError
 from pipeline.rows import Row
 from render.layers import RenderedView
+
+
+class Unsupported(AssetError):
+    """The asset may be fine, but this engine cannot show it as it is meant; `what` says why."""
+
+    def __init__(self, what: str):
+        super().__init__(f"this engine cannot show it: {what}; render it with render.engine: blenderproc")
+        self.what = what
 
 
 @dataclass(frozen=True)
 class Rendering:
     """One object, seen by all cameras."""
 
+    engine: str  # as the row names it
     views: Iterator[RenderedView]  # in the cameras' order; each is made or read when it is asked for
     center: np.ndarray  # [3]; world = (z_up(asset) - center) * scale
     scale: float
@@ -37,6 +47,7 @@ class Engine(Protocol):
             folder: where files may be left until the views have been read.
 
         Raises:
+            Unsupported: another engine may show it.
             AssetError, Timeout, WorkerCrash: as the asset or the engine failed; the next object may work.
         """
 

@@ -8,22 +8,29 @@ from typing import ClassVar
 from pipeline.errors import AssetError, PipelineError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 from render import bundle, guards
+from render.auto_engine import AutoEngine
 from render.cameras import Cameras, fibonacci_cameras
 from render.config import RenderConfig
 from render.engine import Engine, Rendering
 from render.images import encode_webp
 from render.surface import surface_points, view_points
 
+BLENDER_START_S = 180  # more than it ever takes
 MIN_COVERAGE = 0.002  # a few pixels: an object lost beside an outlier, or all but clear
 MAX_COVERAGE = 0.9  # of a camera that leaves room around a sphere: something is in front of it
 
 
 def make_engine(config: RenderConfig, cameras: Cameras, context: StageContext) -> Engine:
     """The engine that the config names; only its own libraries are imported."""
-    if config.engine == "raster":
-        from render.raster.engine import RasterEngine
+    if config.engine == "blenderproc":
+        return _blender(config, cameras, context)
+    from render.raster.engine import RasterEngine
 
-        return RasterEngine(config, cameras)
+    raster = RasterEngine(config, cameras)
+    return raster if config.engine == "raster" else AutoEngine(raster, lambda: _blender(config, cameras, context))
+
+
+def _blender(config: RenderConfig, cameras: Cameras, context: StageContext) -> Engine:
     from render.blender_engine import BlenderEngine
     from render.blender_process import BlenderProcess, Limits
 
@@ -51,7 +58,8 @@ class RenderStage(Stage):
     @classmethod
     def timeout_s(cls, config: RenderConfig) -> float:
         """Blender is killed by its client; an engine in this process can only be stopped with it."""
-        return config.timeout_s if config.engine == "raster" else super().timeout_s(config)
+        own = {"raster": config.timeout_s, "auto": 2 * config.timeout_s + BLENDER_START_S}
+        return own.get(config.engine) or super().timeout_s(config)
 
     def setup(self) -> None:
         self.engine = make_engine(self.config, self.cameras, self.context)
@@ -111,7 +119,7 @@ class RenderStage(Stage):
             "points": surface.positions,
             "point_normals": surface.normals,
             "point_colors": surface.colors,
-            "engine": config.engine,
+            "engine": rendering.engine,
             "shading": config.shading,
             "samples": config.samples,
             "triangles": rendering.triangles,

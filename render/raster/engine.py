@@ -35,6 +35,7 @@ class RasterEngine:
             sky = bake(surface)
         views = range(len(self.cameras.world_to_camera))
         return Rendering(
+            engine="raster",
             views=(self._rasterizer.render(surface, view, sky) for view in views),
             center=loaded.center,
             scale=loaded.scale,

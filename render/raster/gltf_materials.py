@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from render.engine import Unsupported
 from render.gltf import Document
-from render.raster.scene import BLEND, CLAMP, MASK, MIRROR, OPAQUE, REPEAT, Material, Texture, unsupported
+from render.raster.scene import BLEND, CLAMP, MASK, MIRROR, OPAQUE, REPEAT, Material, Texture
 from render.raster.textures import TextureReader
 
 ALPHA_MODES = {"OPAQUE": OPAQUE, "MASK": MASK, "BLEND": BLEND}
@@ -74,7 +75,7 @@ class MaterialReader:
         if reference is None or not has_uvs:
             return None
         if reference.get("texCoord", 0) != 0:
-            raise unsupported("a texture uses a second set of coordinates")
+            raise Unsupported("a texture uses a second set of coordinates")
         texture = self._document["textures"][reference["index"]]
         source = texture.get("extensions", {}).get("EXT_texture_webp", texture).get("source")
         pixels = None if source is None else self._pixels(source)

@@ -12,9 +12,10 @@ from urllib.parse import unquote
 import numpy as np
 
 from pipeline.errors import AssetError
+from render.engine import Unsupported
 from render.gltf import Document, read_document
 from render.raster.gltf_materials import MaterialReader
-from render.raster.scene import Loaded, Material, Part, unsupported
+from render.raster.scene import Loaded, Material, Part
 
 # Extensions that change nothing that an unlit or matte surface at rest shows, or that are read here.
 KNOWN_EXTENSIONS = frozenset(
@@ -50,7 +51,7 @@ def load_gltf(path: Path, max_triangles: int) -> Loaded:
     unknown = set(document.get("extensionsUsed", [])) | set(document.get("extensionsRequired", []))
     unknown -= KNOWN_EXTENSIONS
     if unknown:
-        raise unsupported(f"it uses {', '.join(sorted(map(str, unknown)))}")
+        raise Unsupported(f"it uses {', '.join(sorted(map(str, unknown)))}")
     try:
         buffers = Buffers(path.parent, document, binary)
         materials = MaterialReader(path.parent, document, buffers)
@@ -84,7 +85,7 @@ class Buffers:
         """
         accessor = self._document["accessors"][index]
         if "sparse" in accessor or "bufferView" not in accessor:
-            raise unsupported("it has sparse accessors")
+            raise Unsupported("it has sparse accessors")
         kind, width, count = (
             np.dtype(COMPONENTS[accessor["componentType"]]),
             WIDTHS[accessor["type"]],
@@ -147,9 +148,9 @@ def _shown_meshes(document: Document) -> list[tuple[dict[str, Any], np.ndarray]]
         if "mesh" in node:
             mesh = document["meshes"][node["mesh"]]
             if "skin" in node:
-                raise unsupported("it has a skin (skeleton)")
+                raise Unsupported("it has a skin (skeleton)")
             if any(node.get("weights", mesh.get("weights", []))):
-                raise unsupported("it is morphed at rest")
+                raise Unsupported("it is morphed at rest")
             shown.append((mesh, matrix))
     return shown
 
@@ -178,7 +179,7 @@ def _part(primitive: dict, matrix: np.ndarray, buffers: Buffers, materials: Mate
     if mode < TRIANGLES:
         return None
     if mode > TRIANGLES:
-        raise unsupported("it has triangle strips or fans")
+        raise Unsupported("it has triangle strips or fans")
     vertices = buffers.accessor(attributes["POSITION"]).astype(np.float64)
     corners = buffers.accessor(primitive["indices"])[:, 0] if "indices" in primitive else np.arange(len(vertices))
     uvs = buffers.accessor(attributes["TEXCOORD_0"]).astype(np.float64) if "TEXCOORD_0" in attributes else None

@@ -8,10 +8,11 @@ import numpy as np
 import trimesh
 
 from pipeline.errors import AssetError
+from render.engine import Unsupported
 from render.geometry import normalisation, repeated_faces
 from render.raster.gltf_mesh import load_gltf
 from render.raster.obj import linear_vertex_colors, load_obj
-from render.raster.scene import OPAQUE, Loaded, Material, Part, Texture, unsupported
+from render.raster.scene import OPAQUE, Loaded, Material, Part, Texture
 
 LARGEST = 1e6  # of texture coordinates, colours and factors: products of them must stay finite
 
@@ -83,7 +84,7 @@ def _read(path: Path, max_triangles: int) -> Loaded:
             return load_obj(path)
         case ".ply" | ".stl":
             return _load_plain(path)
-    raise unsupported(f"its format is {path.suffix[1:]}")
+    raise Unsupported(f"its format is {path.suffix[1:]}")
 
 
 def _load_plain(path: Path) -> Loaded:

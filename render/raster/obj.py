@@ -10,7 +10,8 @@ import trimesh
 
 from pipeline.errors import AssetError
 from render.color import srgb_to_linear
-from render.raster.scene import BLEND, GREY, Loaded, Material, Part, Texture, unsupported
+from render.engine import Unsupported
+from render.raster.scene import BLEND, GREY, Loaded, Material, Part, Texture
 from render.raster.textures import TextureReader
 
 MTLLIB = re.compile(r"^[ \t]*mtllib[ \t]+(.+?)[ \t]*$", re.MULTILINE)
@@ -42,7 +43,7 @@ class MtlEntry:
         """
         name = self.statements.get(keyword)
         if name is not None and name.startswith("-"):
-            raise unsupported(f"its MTL file has a texture with options, {keyword} {name[:80]!r}")
+            raise Unsupported(f"its MTL file has a texture with options, {keyword} {name[:80]!r}")
         return name
 
 
@@ -54,7 +55,7 @@ def load_obj(path: Path) -> Loaded:
     """
     text = path.read_text(encoding="utf-8", errors="replace")
     if RELATIVE_INDEX.search(text):
-        raise unsupported("its faces count vertices backwards (negative indices)")
+        raise Unsupported("its faces count vertices backwards (negative indices)")
     entries = read_mtl_files(path.parent, MTLLIB.findall(text))
     textures = TextureReader(path.parent)
     try:
@@ -106,7 +107,7 @@ def make_material(entry: MtlEntry | None, textures: TextureReader, has_uvs: bool
     glow = _texture(entry.texture("map_ke"), textures, has_uvs)
     opacity_map = entry.texture("map_d")
     if opacity_map is not None and opacity_map != entry.texture("map_kd"):
-        raise unsupported("the opacity of a material is an image of its own")
+        raise Unsupported("the opacity of a material is an image of its own")
     opacity, clearness = (entry.numbers(keyword, 1) for keyword in OPACITY)
     alpha = opacity[0] if opacity else 1 - clearness[0] if clearness else 1.0
     texture_alpha = texture is not None and opacity_map is not None

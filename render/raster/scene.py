@@ -6,16 +6,9 @@ import numpy as np
 
 from pipeline.errors import AssetError
 
-UNSUPPORTED = "the raster engine cannot show it: {}; render it with render.engine: blenderproc"
-
 OPAQUE, MASK, BLEND = range(3)  # glTF's alpha modes
 REPEAT, CLAMP, MIRROR = range(3)  # glTF's wrap modes
 GREY = (0.8, 0.8, 0.8)  # linear; a surface without a material, as in Blender
-
-
-def unsupported(what: str) -> AssetError:
-    """The error for an asset that is fine, but not for this engine."""
-    return AssetError(UNSUPPORTED.format(what))
 
 
 @dataclass(frozen=True)

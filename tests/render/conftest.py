@@ -15,7 +15,7 @@ from render.blender_process import BlenderProcess, Limits
 from render.config import RenderConfig
 from render.stage import RenderStage
 
-SMALL = {"views": 6, "resolution": 64, "samples": 8, "surface_points": 3000}
+SMALL = {"engine": "blenderproc", "views": 6, "resolution": 64, "samples": 8, "surface_points": 3000}
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ def quad_gltf(
 ) -> Path:
     """A file `asset.gltf` with `layers` unit quads, each `gap` above the one before.
 
-    Texture 0 is `texture.png` in the same folder; texture coordinates span `uv_range` from the corner of least x and greatest y (v down).
+    Texture 0 is `texture.png` in the same folder. Texture coordinates span `uv_range` from the corner of least x and
+    greatest y (v down).
 
     Args:
         surface: pbrMetallicRoughness of the material, where `material` is not given whole.
