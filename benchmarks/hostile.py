@@ -1,0 +1,171 @@
+"""Hostile and broken files through the pipeline's own command: does every one end as a row or as an error?
+
+    python -m benchmarks.hostile [--models FOLDER] [--corpus CORPUS] [--objects 500] [--blender_objects 60]
+
+Files that code makes (benchmarks/hostile_files.py), and those below FOLDER (Debian's package assimp-testmodels, say),
+go through `--stage assets` and `--stage render` with the raster engine; some of them with Blender. One object a shard,
+so that each one's seconds are on record. With CORPUS (assets stage finished), the memory of one render worker is
+measured over many of its objects (benchmarks/steady_memory.py). Writes hostile.json.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.hostile_files import all_cases, damaged, library, write_cases
+from benchmarks.record import record
+from benchmarks.steady_memory import memory_figures
+from pipeline.corpus import Corpus
+
+RUN_TIMEOUT_S = 3000
+OBJECT_TIMEOUT_S = 60
+SETTINGS = {
+    "assets.shard_size": 1,
+    "assets.batch_size": 1,
+    "assets.max_bytes": 50_000_000,
+    "render.views": 4,
+    "render.resolution": 64,
+    "render.samples": 4,
+    "render.timeout_s": OBJECT_TIMEOUT_S,
+}
+# What Blender gets: cases that the checks before it let through, or that aim at it. Beginnings of names.
+FOR_BLENDER = (
+    "5000 nodes deep",
+    "accessor of two billion",
+    "accessor of zeros",
+    "animation of nothing",
+    "colour that is no number",
+    "every node twice",
+    "fbx header only",
+    "fbx node of 4 GB",
+    "fbx node that ends",
+    "fbx version",
+    "file name: bytes",
+    "glb cut at 700",
+    "glb flipped 0",
+    "glb's numbers flipped",
+    "image that decodes",
+    "image that is geometry",
+    "index of nothing",
+    "joint that is its own",
+    "matrix of infinities",
+    "name of a megabyte",
+    "nodes in a circle",
+    "obj face of 20000",
+    "obj index beyond",
+    "obj vertex of 1e308",
+    "ply a trillion faces",
+    "ply faces of one corner",
+    "ply flipped 5",
+    "scale of 1e30",
+    "stl flipped 6",
+    "stl vertex that is no",
+    "vertex far away",
+    "vertex that is no number",
+)
+
+
+@dataclass
+class Outcome:
+    """How the objects of one corpus ended."""
+
+    objects: int = 0
+    lost: int = 0
+    crashes: int = 0  # commands that did not end well
+    views: int = 0
+    errors: Counter = field(default_factory=Counter)  # by stage and class
+    slowest_s: float = 0.0
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        sums = (
+            getattr(self, name) + getattr(other, name) for name in ("objects", "lost", "crashes", "views", "errors")
+        )
+        return Outcome(*sums, max(self.slowest_s, other.slowest_s))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile", description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", type=Path, help="a folder with more files")
+    parser.add_argument("--corpus", help="a corpus with finished assets, for the memory figures")
+    parser.add_argument("--objects", type=int, default=500)
+    parser.add_argument("--blender_objects", type=int, default=60)
+    arguments = parser.parse_args()
+    cases = all_cases()
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        write_cases(cases, scratch / "all" / "crafted")
+        few = {what: files for what, files in cases.items() if what.startswith(FOR_BLENDER)}
+        if arguments.models:
+            shutil.copytree(arguments.models, scratch / "all" / "models", ignore=_no_links)
+            few |= damaged(sorted(path for path in arguments.models.rglob("*") if path.suffix.lower() == ".fbx"))
+        raster = campaign("folder", scratch / "all", scratch / "raster", "raster")
+        (scratch / "lying.sh3f").write_bytes(library())
+        raster += campaign("sh3f", scratch / "lying.sh3f", scratch / "zip", "raster")
+        write_cases(few, scratch / "few")
+        blender = campaign("folder", scratch / "few", scratch / "blender", "blenderproc")
+    both = raster + blender
+    figures = {
+        "hostile_files": raster.objects,
+        "hostile_files_blender": blender.objects,
+        "hostile_crashes": both.crashes,
+        "uids_lost": both.lost,
+        "views_raster": raster.views,
+        "views_blender": blender.views,
+        **{f"{stage}_{kind}": count for (stage, kind), count in sorted(both.errors.items())},
+        "slowest_s_raster": raster.slowest_s,
+        "slowest_s_blender": blender.slowest_s,
+    }
+    notes = (
+        f"{len(cases)} crafted files, {raster.objects - len(cases)} others. hostile_crashes counts commands that did "
+        f"not end well; the errors are rows of the errors table by stage and class, both engines together. "
+        f"render.timeout_s was {OBJECT_TIMEOUT_S}."
+    )
+    if arguments.corpus:
+        figures |= memory_figures(Corpus(arguments.corpus), arguments.objects, arguments.blender_objects)
+    print(record("hostile", figures, notes).read_text(encoding="utf-8"))
+
+
+def campaign(source: str, path: Path, corpus: Path, engine: str) -> Outcome:
+    """Plan, fetch and render everything at `path`."""
+    settings = SETTINGS | {"assets.source": source, "assets.path": path, "render.engine": engine}
+    flags = [f"--{name}={value}" for name, value in settings.items()]
+    crashes = 0
+    for stage in ("assets", "render"):
+        command = [sys.executable, "-m", "pipeline.run", "--stage", stage, "--corpus", str(corpus), "--workers", "2"]
+        ended = subprocess.run([*command, *flags], check=False, timeout=RUN_TIMEOUT_S, stdout=subprocess.DEVNULL)
+        crashes += ended.returncode != 0
+    return outcome(Corpus(corpus), crashes)
+
+
+def outcome(corpus: Corpus, crashes: int = 0) -> Outcome:
+    """Count rows, errors and what is neither."""
+    planned = {row["shard"]: row["uid"] for row in corpus.read_index(["uid", "shard"])}
+    result = Outcome(objects=len(planned), crashes=crashes)
+    for shard, uid in planned.items():
+        for stage, table in (("assets", "assets"), ("render", "views")):
+            made = corpus.shard_record(table, shard)
+            if made is None:
+                result.lost += 1
+                break
+            result.slowest_s = max(result.slowest_s, made["seconds"])
+            rows = [row["uid"] for row in corpus.read_rows(table, shard, ["uid"])]
+            failures = corpus.read_errors(stage, shard)
+            result.lost += rows + [failure["uid"] for failure in failures] != [uid]
+            result.errors.update((stage, failure["error_class"]) for failure in failures)
+            if failures:
+                break
+            result.views += table == "views"
+    return result
+
+
+def _no_links(folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if Path(folder, name).is_symlink()}
+
+
+if __name__ == "__main__":
+    main()
