@@ -1,131 +1,72 @@
-"""How well and how fast splats are fitted, on the views of a rendered corpus.
+"""How well and how fast splats are fitted: the figures of the fit engine, on real and on synthetic objects.
 
-    python -m benchmarks.fit CORPUS WORK [--objects 112]
+    python -m benchmarks.fit CORPUS WORK [--part NAME …]
 
-Fits every object with each of the settings below, one after the other in one process with one thread, by the fit stage
-itself: decoding of the views, initial Gaussians, optimiser, storage and measuring are all in the CPU seconds. PSNR is
-over the held-out views (every 6th) on white. A finished fit lies in WORK as a Parquet file of the gaussians table, and
-is not done again when the benchmark is taken up later.
+CORPUS has finished its render stage (benchmarks/textured_furniture.py and workflows/fit_benchmark.yaml make it). What
+is measured, and how, is told by the module of each part:
 
-Writes fit.json.
+- corpus: `fit_corpus.py`: 10,000 and 20,000 Gaussians on every object;
+- reach: `fit_reach.py`: iterations and seconds to 30, 33 and 35 dB;
+- larger_views: `fit_larger_views.py`: fitted at 256², scored at 512²;
+- scenes: `fit_scenes.py`: three synthetic scenes;
+- peers: `fit_peers.py`: beside plain torch and Mitsuba 3;
+- memory: `fit_memory.py`: a worker's peak.
+
+Finished parts, and finished fits within a part, are kept in WORK, so that the benchmark can be taken up again; a part
+that is named is measured anew. CPU seconds are of one thread; where other work shares the processor's caches they are
+too high.
+
+Writes fit.json from the parts that are finished.
 """
 
 import argparse
 import logging
-import resource
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.record import record
-from fit_gaussians.config import FitConfig
-from fit_gaussians.stage import FitStage
+from benchmarks.fit_corpus import corpus_figures
+from benchmarks.fit_larger_views import larger_views_figures
+from benchmarks.fit_memory import memory_figures
+from benchmarks.fit_peers import peer_figures
+from benchmarks.fit_reach import reach_figures
+from benchmarks.fit_scenes import scene_figures
+from benchmarks.record import commit, record
 from pipeline.corpus import Corpus
-from pipeline.rows import Row
-from pipeline.schema import GAUSSIANS
-from pipeline.stage import Failure, StageContext
 
-logger = logging.getLogger(__name__)
-
-SETTINGS = {
-    "10k": FitConfig(num_gaussians=10_000, iterations=350, backend="numba"),
-    "20k": FitConfig(num_gaussians=20_000, iterations=550, backend="numba"),
-    "20k_long": FitConfig(num_gaussians=20_000, iterations=1050, backend="numba"),
+PARTS: dict[str, Callable[[Corpus, Corpus], dict[str, float]]] = {
+    "corpus": corpus_figures,
+    "reach": reach_figures,
+    "larger_views": larger_views_figures,
+    "scenes": lambda corpus, work: scene_figures(),
+    "peers": lambda corpus, work: peer_figures(),
+    "memory": lambda corpus, work: memory_figures(corpus),
 }
-STANDARD = "20k"
-SCALARS = ("psnr", "psnr_object", "psnr_worst_view", "ssim", "num_gaussians")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fit", description=__doc__.partition("\n")[0])
     parser.add_argument("corpus", help="a corpus whose objects are rendered")
-    parser.add_argument("work", type=Path, help="folder for the fitted splats")
-    parser.add_argument("--objects", type=int, default=112)
+    parser.add_argument("work", type=Path, help="folder for what is finished")
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=[])
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("numba").setLevel(logging.WARNING)
-    work = Corpus(arguments.work.resolve())
-    stages = {name: make_stage(config, work) for name, config in SETTINGS.items()}
-    results: dict[str, list[dict]] = {name: [] for name in SETTINGS}
-    for index, row in enumerate(views_of(Corpus(arguments.corpus), arguments.objects)):
-        if index == 0:
-            stages[STANDARD].process([row])  # the kernels' machine code is loaded, or compiled
-        for name, stage in stages.items():
-            result = fit_once(stage, row, work, name)
-            if result:
-                results[name].append(result)
-    record("fit", figures_of(results), notes=" ".join(__doc__.split("\n\n")[2].split()))
+    corpus, work = Corpus(arguments.corpus), Corpus(arguments.work.resolve())
+    for name in arguments.part or PARTS:
+        if name in arguments.part or not work.exists("parts", f"{name}.json"):
+            figures = {key: round(float(value), 3) for key, value in PARTS[name](corpus, work).items()}
+            work.write_json({"commit": commit(), "figures": figures}, "parts", f"{name}.json")
+    parts = {name: work.read_json("parts", f"{name}.json") for name in PARTS if work.exists("parts", f"{name}.json")}
+    record("fit", {key: value for part in parts.values() for key, value in part["figures"].items()}, notes(parts))
 
 
-def make_stage(config: FitConfig, work: Corpus) -> FitStage:
-    stage = FitStage(config, StageContext(corpus=work, scratch=Path(work.root), threads=1))
-    stage.setup()
-    return stage
-
-
-def views_of(corpus: Corpus, objects: int) -> Iterator[Row]:
-    """The first rows of the views table, shard by shard."""
-    left = objects
-    for shard in corpus.shards("views"):
-        for row in corpus.read_rows("views", shard)[:left]:
-            left -= 1
-            yield row
-
-
-def fit_once(stage: FitStage, row: Row, work: Corpus, setting: str) -> dict | None:
-    """The figures of one fit, made now or earlier; None if the object cannot be fitted."""
-    name = row["uid"].replace("/", "_")
-    figures_path, splat_path = (setting, f"{name}.json"), work.path(setting, f"{name}.parquet")
-    if work.exists(*figures_path):
-        return work.read_json(*figures_path)
-    started = time.process_time()
-    (result,) = stage.process([row])
-    cpu_s = time.process_time() - started
-    if isinstance(result, Failure):
-        logger.warning("%s: %s", setting, result.message)
-        return None
-    with work.table_writer(splat_path, GAUSSIANS) as writer:
-        writer.write([result])
-    figures = {column: result[column] for column in SCALARS} | {
-        "cpu_s": cpu_s,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "bytes": work.filesystem.size(splat_path),
-    }
-    work.write_json(figures, *figures_path)
-    logger.info("%-9s %-40s %.2f dB %.2f s", setting, row["uid"], result["psnr"], cpu_s)
-    return figures
-
-
-def figures_of(results: dict[str, list[dict]]) -> dict[str, float]:
-    """The figures by the keys of fit.json; those without a setting in their name are of the standard one."""
-    figures: dict[str, float] = {"objects": len(results[STANDARD])}
-    for setting, fits in results.items():
-        psnr, cpu_s = values(fits, "psnr"), values(fits, "cpu_s")
-        figures |= {
-            f"psnr_median_{setting}": np.median(psnr),
-            f"psnr_p10_{setting}": np.percentile(psnr, 10),
-            f"psnr_object_median_{setting}": np.median(values(fits, "psnr_object")),
-            f"ssim_median_{setting}": np.median(values(fits, "ssim")),
-            f"cpu_s_{setting}": np.median(cpu_s),
-            f"cpu_s_p90_{setting}": np.percentile(cpu_s, 90),
-            f"iterations_{setting}": SETTINGS[setting].iterations,
-        }
-    standard = results[STANDARD]
-    figures |= {
-        "psnr_object_median": np.median(values(standard, "psnr_object")),
-        "psnr_worst_view_median": np.median(values(standard, "psnr_worst_view")),
-        "share_over_30": np.mean(values(standard, "psnr") > 30),
-        "share_over_35": np.mean(values(standard, "psnr") > 35),
-        "bytes_per_gaussian": values(standard, "bytes").sum() / values(standard, "num_gaussians").sum(),
-        "peak_rss_mb": max(values(fits, "peak_rss_mb").max() for fits in results.values()),
-    }
-    return {key: round(float(value), 3) for key, value in figures.items()}
-
-
-def values(fits: list[dict], key: str) -> np.ndarray:
-    return np.array([fit[key] for fit in fits])
+def notes(parts: dict[str, dict]) -> str:
+    made_at = ", ".join(f"{name} {part['commit']}" for name, part in parts.items())
+    return (
+        "benchmarks/fit.py tells which module made which figure. PSNR is over the held-out views (every 6th) on white, "
+        "psnr_object over the pixels where the object is; CPU seconds are of one thread, from the row of views to the "
+        f"stored and measured splat, on a machine that had other work. Commits of the parts: {made_at}."
+    )
 
 
 if __name__ == "__main__":

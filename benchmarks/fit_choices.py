@@ -13,7 +13,7 @@ import time
 
 import torch
 
-from benchmarks.fit import views_of
+from benchmarks.fit_corpus import views_of
 from benchmarks.record import record
 from fit_gaussians.config import FitConfig
 from fit_gaussians.metrics import measure
