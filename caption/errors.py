@@ -4,7 +4,15 @@ from pipeline.errors import AssetError, PipelineError
 
 
 class BadRender(AssetError):
-    """The views show nothing that could be described: empty, all of one colour, or without their textures."""
+    """The views show nothing that could be described: empty, all of one colour, or without their textures.
+
+    Attributes:
+        kind: which of these it is, in a few words.
+    """
+
+    def __init__(self, message: str, kind: str = ""):
+        super().__init__(message)
+        self.kind = kind
 
 
 class ServerFailure(PipelineError):

@@ -20,14 +20,14 @@ def check_render(subject: Subject, views: list[Image.Image]) -> None:
             have one colour.
     """
     if subject.coverage < MIN_COVERAGE:
-        raise BadRender(
-            f"object {subject.uid} covers {subject.coverage:.2%} of its views, less than {MIN_COVERAGE:.0%}"
-        )
+        covers = f"object {subject.uid} covers {subject.coverage:.2%} of its views, less than {MIN_COVERAGE:.0%}"
+        raise BadRender(covers, "nearly empty")
     if subject.missing_textures:
         names = ", ".join(subject.missing_textures[:3])
-        raise BadRender(f"object {subject.uid} was rendered without {len(subject.missing_textures)} textures: {names}")
+        without = f"object {subject.uid} was rendered without {len(subject.missing_textures)} textures: {names}"
+        raise BadRender(without, "missing textures")
     if _has_one_color(views):
-        raise BadRender(f"object {subject.uid} has one colour in all its views")
+        raise BadRender(f"object {subject.uid} has one colour in all its views", "one colour")
 
 
 def _has_one_color(views: list[Image.Image]) -> bool:

@@ -46,7 +46,7 @@ def object_page(uri: str, uid: str | None) -> str:
         KeyError: the corpus has no such object.
     """
     from fit_gaussians.gaussians import Gaussians
-    from pipeline.report.gallery import draw_card
+    from pipeline.report.card import draw_card
     from pipeline.report.object_page import render_object_page
 
     if not uid:

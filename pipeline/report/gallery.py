@@ -1,69 +1,57 @@
-"""One card of the contact sheet: an object's pictures, what was measured and where it comes from."""
+"""The gallery's files beside the page: sprites, the index and its scripts."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from importlib.resources import files
 
-from pipeline.report.pictures import comparison_sheet, data_uri
-from pipeline.rows import Row
+import numpy as np
 
-SEARCHED = ("uid", "name", "caption", "category", "creator", "license", "source", "split")
+from caption.audit import Audit
+from pipeline.corpus import Corpus
+from pipeline.report.alike import vectors_script
+from pipeline.report.catalogue import Entry, catalogue_script
+from pipeline.report.object_page import VIEWER, VIEWER_FILES, object_file
+from pipeline.report.sprites import atlases
 
-
-@dataclass(frozen=True)
-class Card:
-    """What the page shows of one object."""
-
-    uid: str
-    name: str
-    psnr: float
-    caption: str
-    caption_source: str
-    sheet: str  # data URI
-    lines: int  # views on the sheet
-    search_text: str  # what the filter of the gallery looks through, in lower case
-    facts: list[tuple[str, str]]  # label, value
-    place: int = 0  # in the ranking by PSNR, 0 is the best
-    badge: str = ""  # best | median | worst, or none
-    href: str = ""  # of the object's own page
+FOLDER = files("pipeline.report")
+SCRIPTS = ("catalogue.js", "gallery.js", "object.js")
 
 
-def draw_card(row: Row) -> Card:
-    """The card of one object that was fitted, from its joined row; its place is for the caller to say."""
-    sheet = comparison_sheet(row)
-    tile = sheet.width // 3
-    return Card(
-        uid=row["uid"],
-        name=row["name"] or row["uid"],
-        psnr=row["psnr"],
-        caption=row.get("caption", ""),
-        caption_source=row.get("caption_source", "no caption"),
-        sheet=data_uri(sheet),
-        lines=sheet.height // tile,
-        search_text=" ".join([*(row.get(name) or "" for name in SEARCHED), *row["tags"]]).lower(),
-        facts=_facts(row),
-    )
+def write_gallery(corpus: Corpus, entries: Sequence[Entry], total: int, audited: Audit | None) -> None:
+    """Write what the gallery of `entries` needs, and remove what an older report left of objects that it drew.
+
+    Args:
+        total: objects that could be drawn.
+        audited: scores and vectors of the embedded objects, if there are any.
+    """
+    if not entries:
+        return
+    scored = {item.uid: item for item in audited.objects} if audited else {}
+    vectors = [scored[entry.uid].vector for entry in entries if entry.uid in scored]
+    has_vectors = len(vectors) == len(entries)
+    scores = {uid: item.score for uid, item in scored.items()}
+    corpus.write_text(catalogue_script(entries, total, scores, has_vectors), "report", "data", "objects.js")
+    if has_vectors:
+        corpus.write_text(vectors_script(np.stack(vectors)), "report", "data", "vectors.js")
+    sprites = _write_sprites(corpus, entries)
+    for name in SCRIPTS:
+        corpus.write_text((FOLDER / name).read_text(encoding="utf-8"), "report", name)
+    for name in VIEWER_FILES:
+        corpus.write_text((VIEWER / name).read_text(encoding="utf-8"), "report", name)
+    _remove_others(corpus, "objects", {object_file(entry.uid) for entry in entries})
+    _remove_others(corpus, "sprites", sprites)
 
 
-def _facts(row: Row) -> list[tuple[str, str]]:
-    facts = [
-        ("PSNR", f"{row['psnr']:.2f} dB"),
-        ("on the object", f"{row['psnr_object']:.2f} dB"),
-        ("worst view", f"{row['psnr_worst_view']:.2f} dB"),
-        ("SSIM", f"{row['ssim']:.4f}"),
-        ("Gaussians", f"{row['num_gaussians']:,}"),
-        ("fit", f"{row['iterations']} iterations, {row['fit_seconds']:.1f} s, {row['backend']}"),
-        ("rasterizer", f"{row['rasterize_mode']}, eps2d {row['eps2d']:.2g}"),
-        ("views", f"{len(row['images'])} of {row['width']}×{row['height']}, {row['engine']}, {row['shading']}"),
-        ("triangles", f"{row['triangles']:,}"),
-        ("coverage", f"{row['coverage']:.1%}"),
-        ("split", row["split"]),
-        ("category", row["category"]),
-        ("tags", ", ".join(row["tags"])),
-        ("creator", row["creator"]),
-        ("licence", row["license"]),
-        ("source", row["source"]),
-        ("origin", row["origin_uri"]),
-        ("file", f"{row['format']}, {row['bytes'] / 1e3:,.0f} kB"),
-        ("missing textures", ", ".join(row["missing_textures"])),
-        ("uid", row["uid"]),
-    ]
-    return [(label, value) for label, value in facts if value]
+def _write_sprites(corpus: Corpus, entries: Sequence[Entry]) -> set[str]:
+    names = set()
+    for number, atlas in enumerate(atlases([entry.strip for entry in entries])):
+        name = f"{number:05d}.webp"
+        with corpus.atomic_file(corpus.path("report", "sprites", name)) as file:
+            file.write_bytes(atlas)
+        names.add(name)
+    return names
+
+
+def _remove_others(corpus: Corpus, folder: str, names: set[str]) -> None:
+    for path in corpus.filesystem.glob(corpus.path("report", folder, "*")):
+        if path.rsplit("/", 1)[-1] not in names:
+            corpus.filesystem.rm_file(path)

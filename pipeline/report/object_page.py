@@ -8,8 +8,9 @@ from markupsafe import Markup
 
 from fit_gaussians.gaussians import Gaussians
 from fit_gaussians.spz import spz_bytes
-from pipeline.report.gallery import Card
-from pipeline.report.page import environment, page_style
+from pipeline.report.card import Card
+from pipeline.report.page import render_template
+from pipeline.report.pictures import data_uri
 
 VIEWER = files("pipeline.report") / "viewer"
 VIEWER_FILES = ("viewer.js", "viewer.LICENSES.txt")
@@ -26,27 +27,25 @@ def object_href(uid: str) -> str:
 
 
 def render_object_page(
-    title: str, splat: Gaussians, rasterize_mode: str, eps2d: float, card: Card | None, viewer_href: str = ""
+    title: str, splat: Gaussians, rasterize_mode: str, eps2d: float, card: Card | None, report: str = ""
 ) -> str:
     """One HTML document.
 
     Args:
         card: what else there is to show of the object; None for a bare splat.
-        viewer_href: where viewer.js lies, relative to the page; empty: it is put into the page.
+        report: the report's folder, relative to the page, where the viewer and the gallery's index lie; empty: the
+            page stands alone and the viewer is put into it.
     """
     antialiased = rasterize_mode == "antialiased"
-    return (
-        environment()
-        .get_template("object.html.j2")
-        .render(
-            title=title,
-            style=page_style(),
-            card=card,
-            count=len(splat),
-            splat=base64.b64encode(spz_bytes(splat, antialiased)).decode("ascii"),
-            antialiased=antialiased,
-            eps2d=eps2d,
-            viewer_href=viewer_href,
-            viewer="" if viewer_href else Markup((VIEWER / "viewer.js").read_text(encoding="utf-8")),
-        )
+    return render_template(
+        "object.html.j2",
+        title=title,
+        card=card,
+        sheet=data_uri(card.sheet) if card else "",
+        count=len(splat),
+        splat=base64.b64encode(spz_bytes(splat, antialiased)).decode("ascii"),
+        antialiased=antialiased,
+        eps2d=eps2d,
+        report=report,
+        viewer="" if report else Markup((VIEWER / "viewer.js").read_text(encoding="utf-8")),
     )

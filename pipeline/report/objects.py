@@ -8,8 +8,14 @@ from pipeline.corpus import Corpus
 from pipeline.rows import Row, rows_from_table
 from pipeline.shard_reader import TableReader
 
-# Tables that the page draws from. Captions and embeddings may be missing for an object.
-DRAWN_TABLES = ("assets", "captions", "views", "gaussians")
+# Tables that the pages draw from, and columns where not all are needed. Captions and embeddings may be missing.
+DRAWN_TABLES = {
+    "assets": None,
+    "captions": None,
+    "views": None,
+    "gaussians": None,
+    "embeddings": ("view_weights",),
+}
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,8 @@ def read_objects(corpus: Corpus, objects: Iterable[Measured]) -> Iterator[tuple[
     for shard, items in sorted(by_shard.items()):
         with ExitStack() as stack:
             tables = [
-                stack.enter_context(closing(TableReader(corpus, corpus.shard_path(table, shard))))
-                for table in DRAWN_TABLES
+                stack.enter_context(closing(TableReader(corpus, corpus.shard_path(table, shard), columns)))
+                for table, columns in DRAWN_TABLES.items()
                 if corpus.exists(table, f"{shard:05d}.parquet")
             ]
             for item in items:

@@ -1,5 +1,6 @@
-"""The page itself: templates, style and script put together. Everything in it is escaped unless it is ours."""
+"""Pages: templates and style put together. Everything in them is escaped unless it is ours."""
 
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -12,13 +13,13 @@ from pipeline.report.pictures import DIFFERENCE_GAIN
 FOLDER = files("pipeline.report")
 
 
-def render_page(**values: Any) -> str:
-    """The report as one HTML document; `values` are what index.html.j2 shows."""
-    template = environment().get_template("index.html.j2")
-    script = Markup((FOLDER / "page.js").read_text(encoding="utf-8"))
-    return template.render(style=page_style(), script=script, chart=charts, difference_gain=DIFFERENCE_GAIN, **values)
+def render_template(name: str, **values: Any) -> str:
+    """One HTML document; `values` are what the template shows."""
+    template = environment().get_template(name)
+    return template.render(style=page_style(), chart=charts, difference_gain=DIFFERENCE_GAIN, **values)
 
 
+@cache
 def environment() -> Environment:
     """Where templates come from; what they show is escaped."""
     made = Environment(

@@ -83,8 +83,14 @@ class Browser:
 
     def open(self, url: str) -> None:
         """Load a page and wait for its `load` event."""
+        with self.loading():
+            self.call("Page.navigate", url=url)
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Around something that leads to another page: ends when that is loaded."""
         self._events.clear()
-        self.call("Page.navigate", url=url)
+        yield
         self._do(self._wait_for("Page.loadEventFired"))
 
     def run(self, script: str) -> Any:
@@ -95,7 +101,7 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press and release a key, by its name (`ArrowRight`, `Escape`, `Enter`)."""
-        codes = {"Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "Enter": 13}
+        codes = {"Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "Enter": 13, "/": 191}
         text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=codes[key], **text)

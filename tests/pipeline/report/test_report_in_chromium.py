@@ -1,4 +1,4 @@
-"""The report in a real browser: no error, nothing fetched, filter, order and dialog work by mouse and by keys."""
+"""The report in a real browser: no error, nothing from outside, search, order and pages work by mouse and by keys."""
 
 import io
 import threading
@@ -13,6 +13,7 @@ from PIL import Image
 
 from pipeline import Corpus, view
 from pipeline.report.config import ReportConfig
+from pipeline.report.sprites import COLUMNS, ROWS, TILE, TILES
 from pipeline.report.stage import ReportStage
 from tests.pipeline.report.browser import Browser, find_chromium, open_browser
 from tests.pipeline.synthetic_corpus import write_corpus
@@ -54,21 +55,25 @@ def browser(tab, report) -> Browser:
     """A tab with the report freshly loaded; the test fails if anything in it goes wrong."""
     tab.problems.clear()
     tab.resize(1200, 900)
+    tab.open("about:blank")  # an address that only differs after # would not load the page anew
     tab.open(report.as_uri())
     yield tab
     assert tab.problems == []
 
 
-def visible_names(browser: Browser) -> list[str]:
-    return browser.run("[...document.querySelectorAll('.card')].filter(c => !c.hidden).map(c => c.dataset.name)")
+def names(browser: Browser) -> list[str]:
+    return browser.run("[...document.querySelectorAll('#cards .card')].map(c => c.dataset.name)")
 
 
-def test_pictures_load_and_hostile_names_do_not_run(browser):
-    loaded = browser.run("[...document.querySelectorAll('.card img')].map(i => i.naturalWidth)")
-    assert loaded == [96] * 5
-    assert "<script>alert(1)</script>" in visible_names(browser)
+def test_pictures_load_and_hostile_names_do_not_run(browser, report):
+    style = "document.querySelector('.strip').style.backgroundImage.match(/url\\(\"(.*?)\"/)[1]"
+    size = (
+        "async s => { const i = new Image(); i.src = s; await i.decode(); return [i.naturalWidth, i.naturalHeight]; }"
+    )
+    assert browser.run(f"({size})({style})") == [COLUMNS * TILES * TILE, ROWS * TILE]
+    assert "<script>alert(1)</script>" in names(browser)
     resources = browser.run("performance.getEntriesByType('resource').map(r => r.name)")
-    assert all(name.startswith("data:") for name in resources)
+    assert all(name.startswith(("data:", report.parent.as_uri())) for name in resources)
 
 
 def set_value(browser: Browser, element_id: str, value: str, event: str) -> None:
@@ -76,29 +81,67 @@ def set_value(browser: Browser, element_id: str, value: str, event: str) -> None
     browser.run(f"{element}.value = '{value}'; {element}.dispatchEvent(new Event('{event}')); null")
 
 
-def test_filter_and_order(browser):
+def test_search_filters_and_order(browser):
     set_value(browser, "search", "BALL alert", "input")
-    assert visible_names(browser) == ["<script>alert(1)</script>"]
+    assert names(browser) == ["<script>alert(1)</script>"]
     assert browser.run("document.getElementById('shown').textContent") == "1 of 5"
     set_value(browser, "search", "", "input")
     for order, first in (("best", "Ball 4"), ("worst", "<script>alert(1)</script>"), ("median", "Ball 2")):
         set_value(browser, "order", order, "change")
-        assert visible_names(browser)[0] == first
+        assert names(browser)[0] == first
+    set_value(browser, "order", "best", "change")
+    set_value(browser, "filter-license", "CC-BY 3.0", "change")
+    assert names(browser) == ["Ball 3", "Ball 1"]
+    set_value(browser, "search", "no such thing", "input")
+    assert names(browser) == [] and not browser.run("document.getElementById('nothing').hidden")
 
 
-def test_dialog_by_keys(browser):
-    browser.run("document.querySelector('.card .sheet').focus()")
-    browser.press("Enter")
-    title = "document.getElementById('detail-name')?.textContent.trim().split(' best')[0]"
-    assert browser.run("document.getElementById('detail').open")
-    assert browser.run(title) == "Ball 4"
-    browser.press("ArrowRight")
-    assert browser.run(title) != "Ball 4"
-    browser.press("ArrowLeft")
-    assert browser.run(title) == "Ball 4"
-    browser.press("Escape")
-    assert not browser.run("document.getElementById('detail').open")
-    assert browser.run("document.activeElement.closest('.card').dataset.name") == "Ball 4"
+def test_the_address_keeps_what_was_asked_for(browser):
+    browser.run("location.hash = '#q=ball&order=worst&split=train'")
+    wait_for(browser, "document.querySelectorAll('#cards .card').length === 3")
+    set_value(browser, "order", "best", "change")
+    with browser.loading():
+        browser.call("Page.reload")
+    assert browser.run("location.hash") == "#q=ball&order=best&split=train"
+    assert names(browser) == ["Ball 2", "Ball 1", "<script>alert(1)</script>"]
+    assert browser.run("document.getElementById('filter-split').value") == "train"
+
+
+def test_objects_that_look_alike_come_after_those_that_match(browser):
+    set_value(browser, "search", "ball-001", "input")
+    assert names(browser) == ["Ball 1"]
+    browser.run("document.getElementById('alike').click()")
+    wait_for(browser, "document.querySelectorAll('#cards .card').length === 5")
+    assert browser.run("document.querySelectorAll('#cards .similar').length") == 4
+    assert names(browser)[0] == "Ball 1"
+
+
+def wait_for(browser: Browser, condition: str) -> None:
+    deadline = time.monotonic() + 30
+    while not browser.run(condition):
+        assert time.monotonic() < deadline, condition
+        time.sleep(0.05)
+
+
+def test_by_keys_through_the_objects_that_were_asked_for(browser):
+    browser.press("/")
+    assert browser.run("document.activeElement.id") == "search"
+    set_value(browser, "search", "CC-BY", "input")
+    assert names(browser) == ["Ball 3", "Ball 1"]
+    browser.run("document.querySelector('.card').focus()")
+    heading = "document.querySelector('h1').textContent"
+    with browser.loading():
+        browser.press("Enter")
+    assert browser.run(heading) == "Ball 3"
+    wait_for(browser, "document.getElementById('next').href")
+    assert browser.run("document.getElementById('place').textContent") == "1 of 2"
+    with browser.loading():
+        browser.press("ArrowRight")
+    assert browser.run(heading) == "Ball 1"
+    wait_for(browser, "document.querySelectorAll('#cards .card').length === 4")  # those that look alike
+    with browser.loading():
+        browser.press("Escape")
+    assert names(browser) == ["Ball 3", "Ball 1"]
 
 
 @pytest.mark.parametrize("width", [360, 768, 1600])
@@ -155,7 +198,7 @@ def test_the_splat_turns_on_the_page_of_its_object_from_disk(browser, report):
 
 def test_report_and_splat_from_a_static_host(browser, server):
     browser.open(f"{server}/index.html")
-    href = browser.run("document.querySelector('.card[data-name=\"Ball 2\"] .turn a').href")
+    href = browser.run("document.querySelector('.card[data-name=\"Ball 2\"]').href")
     assert href == f"{server}/objects/ball-002.html"
     browser.open(href)
     assert is_ball(drawn_colors(browser), 2)

@@ -1,15 +1,20 @@
+import base64
 import html.parser
+import io
 import json
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.corpus import Corpus
+from pipeline.report.alike import DIM, reduced_vectors
 from pipeline.report.config import ReportConfig
 from pipeline.report.objects import Measured, spread
+from pipeline.report.sprites import COLUMNS, ROWS, STRIPS, TILE, TILES, atlases, strip_png
 from pipeline.report.stage import ReportStage
-from tests.pipeline.synthetic_corpus import write_corpus
+from tests.pipeline.synthetic_corpus import object_row, write_corpus, write_rows
 
 pytest.importorskip("torch", reason="drawing splats needs the fit extra")
 
@@ -79,29 +84,75 @@ def page(reported) -> Page:
     return Page(reported.filesystem.cat(reported.path("report/index.html")).decode())
 
 
-def test_nothing_outside_of_the_page_is_needed(page):
-    assert page.references
-    for reference in page.references:
-        assert reference.startswith(("data:", "#", "objects/")), reference
-    style = "".join(page.text)
-    assert "url(" not in style and "@import" not in style
+@pytest.fixture(scope="session")
+def object_page(reported) -> Page:
+    return Page(reported.filesystem.cat(reported.path("report/objects/ball-000.html")).decode())
 
 
-def test_names_of_strangers_are_text(page):
-    assert len(page.all("script")) == 1
-    assert "<script>alert(1)</script>" in " ".join(page.text)
+def catalogue(corpus: Corpus) -> dict:
+    """The gallery's index."""
+    script = corpus.filesystem.cat(corpus.path("report/data/objects.js")).decode()
+    return json.loads(script.removeprefix("globalThis.catalogueData = ").removesuffix(";\n"))
+
+
+def test_nothing_outside_of_the_report_is_needed(page, object_page, reported):
+    for folder, shown in (("report", page), ("report/objects", object_page)):
+        assert shown.references
+        for reference in shown.references:
+            inside = reference.startswith(("data:", "#")) or reported.exists(folder, reference.partition("#")[0])
+            assert inside, reference
+        style = "".join(shown.text)
+        assert "url(" not in style and "@import" not in style
+
+
+def test_names_of_strangers_are_text(page, object_page):
+    assert all("src" in script for script in page.all("script"))
+    assert "<script>alert(1)</script>" in object_page.text
     assert "<b>bad</b>" in page.text and "no <mesh> in it" in page.text
     assert not page.all("mesh")
 
 
-def test_every_object_has_a_card_with_three_pictures_for_each_heldout_view(page):
-    assert len(page.all("article", "card")) == 7
-    images = page.all("img")
-    assert len(images) == 7
-    assert all(image["src"].startswith("data:image/webp;base64,") for image in images)
-    assert all(image["style"] == "aspect-ratio:3/3" for image in images)  # views 0, 3, 6
-    badges = {card["data-badge"]: card["data-place"] for card in page.all("article", "card")}
-    assert {name: badges[name] for name in ("best", "median", "worst")} == {"best": "0", "median": "3", "worst": "6"}
+def test_the_index_has_every_object_the_best_first(reported):
+    index = catalogue(reported)
+    assert index["uid"] == [f"ball-{number:03d}" for number in reversed(range(7))]
+    assert index["psnr"] == [36.0, 35.0, 34.0, 33.0, 32.0, 31.0, 30.0]
+    assert index["name"][-1] == "<script>alert(1)</script>" and index["caption"][0] == "A round ball, number 6."
+    assert index["facets"]["split"]["values"] == ["train", "heldout", "val"]
+    assert index["facets"]["split"]["codes"] == [1, 2, 0, 0, 0, 0, 0]
+    embedded = [reported.read_rows("embeddings", shard)[0] for shard in (3, 0)]  # one object a shard is enough
+    scores = dict(zip(index["uid"], index["score"], strict=True))
+    for row in embedded:
+        assert scores[row["uid"]] == pytest.approx(row["view_weights"].mean(), abs=1e-3)
+
+
+def test_an_object_page_has_a_line_of_pictures_for_each_heldout_view(object_page):
+    (sheet,) = object_page.all("img", "whole")
+    data = base64.b64decode(sheet["src"].removeprefix("data:image/webp;base64,"))
+    assert Image.open(io.BytesIO(data)).size == (3 * 32, 3 * 32)  # views 0, 3, 6
+
+
+def test_a_strip_of_the_atlas_is_the_first_line_of_its_sheet():
+    sheets = [Image.new("RGBA", (96, 64), (60 * number, 0, 0, 255)) for number in range(1, 4)]
+    for sheet in sheets:
+        sheet.paste((0, 0, 255, 255), (0, 32, 96, 64))
+    strips = [strip_png(sheet) for sheet in sheets]
+    first, second = (Image.open(io.BytesIO(data)) for data in atlases(strips[:1] * STRIPS + strips[1:]))
+    assert first.size == second.size == (COLUMNS * TILES * TILE, ROWS * TILE)
+    for place, red in ((0, 120), (1, 180)):
+        row, column = divmod(place, COLUMNS)
+        pixel = second.convert("RGBA").getpixel((column * TILES * TILE + 9, row * TILE + 9))
+        assert np.abs(np.array(pixel) - (red, 0, 0, 255)).max() < 8
+    assert second.convert("RGBA").getpixel((9, TILE + 9))[3] == 0  # nothing more
+
+
+def test_reduced_vectors_keep_who_looks_like_whom():
+    generator = np.random.default_rng(0)
+    groups = np.repeat(generator.normal(size=(20, 256)), 5, axis=0)
+    vectors = groups + 0.3 * generator.normal(size=groups.shape) + 5  # the same large part in all
+    reduced = reduced_vectors(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(int)
+    assert reduced.shape == (100, DIM) and np.abs(reduced).max() <= 127
+    nearest = np.argsort(-(reduced @ reduced.T), axis=1)[:, :5]
+    assert (nearest // 5 == np.arange(100)[:, None] // 5).all()
 
 
 def test_overview_counts_and_gives_reasons(page):
@@ -129,16 +180,20 @@ def test_the_rest_is_counted_not_drawn(tmp_path):
     corpus = write_corpus(tmp_path, objects=9, views=3)
     assert ReportStage(ReportConfig(max_objects=4)).run(corpus)["not_drawn"] == 5
     text = (tmp_path / "report/index.html").read_text()
-    page = Page(text)
-    assert len(page.all("article", "card")) == 4
-    assert {card["data-badge"] for card in page.all("article", "card")} >= {"best", "median", "worst"}
-    assert "4 of 9 objects are drawn" in text
+    assert "4 of 9 objects are drawn" in " ".join(Page(text).text)
+    assert len(catalogue(corpus)["uid"]) == 4
+    assert len(list((tmp_path / "report/objects").iterdir())) == 4
+    ReportStage(ReportConfig(max_objects=3)).run(corpus)
+    assert {path.stem for path in (tmp_path / "report/objects").iterdir()} == {"ball-000", "ball-004", "ball-008"}
 
 
-def test_the_same_corpus_gives_the_same_page(reported):
-    before = reported.filesystem.cat(reported.path("report/index.html"))
-    ReportStage(ReportConfig()).run(reported)
-    assert reported.filesystem.cat(reported.path("report/index.html")) == before
+def test_the_same_corpus_gives_the_same_report(reported):
+    def content() -> dict[str, bytes]:
+        return {path: reported.filesystem.cat(path) for path in reported.filesystem.find(reported.path("report"))}
+
+    before = content()
+    ReportStage(ReportConfig(threads=1)).run(reported)
+    assert content() == before
 
 
 def test_a_corpus_that_only_has_views_is_reported_too(tmp_path):
@@ -148,7 +203,48 @@ def test_a_corpus_that_only_has_views_is_reported_too(tmp_path):
     assert ReportStage(ReportConfig(title="Half way")).run(corpus)["drawn"] == 0
     page = Page((tmp_path / "report/index.html").read_text())
     assert "Half way" in page.text
-    assert not page.all("article")
+    assert not page.all("section", "objects") and not page.all("script")
+
+
+def test_the_page_of_captions_shows_the_worst_with_pictures_and_bad_renders(tmp_path):
+    rows = [object_row(number, 5, 6, 32, 60) for number in range(5)]
+    for row in rows:
+        row["image_embeddings"] = np.tile(row["text_embedding"], (6, 1))
+        row["view_weights"] = np.ones(6)
+    rows[0]["view_weights"] = np.array([0.1, -0.2, 0.3, 0.0, 0.2, 0.1])
+    rows[2]["caption"] = "<i>a</i> ball"
+    rows[2]["view_weights"] = np.full(6, 0.5)
+    rows[3]["coverage"] = 0.001
+    rows[4]["missing_textures"] = ["wood.png"]
+    corpus = Corpus(tmp_path)
+    write_rows(corpus, rows, 2)
+    failure = {"uid": "gone", "stage": "caption", "error_class": "BadCaption", "message": "it refuses", "log_tail": ""}
+    corpus.write_errors("caption", 0, [failure | {"attempt": 1, "retryable": False}])
+    ReportStage(ReportConfig(worst_captions=2)).run(corpus)
+    page = Page((tmp_path / "report/captions.html").read_text())
+    assert len(page.all("article")) == 2 and len(page.all("img")) == 8
+    links = [link["href"] for link in page.all("a") if link["href"].startswith("objects/")]
+    assert links == [
+        f"objects/ball-{number:03d}.html" for number in (0, 2, 4, 3)
+    ]  # worst captions, bad renders by PSNR
+    assert "<i>a</i> ball" in "".join(page.text) and not page.all("article i")
+    text = " ".join(" ".join(page.text).split())
+    assert "Bad renders: 2" in text and "nearly empty" in text and "missing textures" in text
+    assert "Without a caption: 1" in text and "BadCaption: it refuses" in text
+    assert "R@1 100.0% chance 20.0%" in text
+    index = catalogue(corpus)["facets"]["render"]
+    assert index["values"] == ["good", "missing textures", "nearly empty"]
+
+
+def test_a_corpus_of_two_encoders_is_reported_without_scores(tmp_path):
+    rows = [object_row(number, 4, 3, 32, 60) for number in range(4)]
+    rows[0]["encoder"] = "conse:other"
+    corpus = Corpus(tmp_path)
+    write_rows(corpus, rows, 2)
+    ReportStage(ReportConfig()).run(corpus)
+    assert not (tmp_path / "report/captions.html").exists()
+    assert "conse:other" in (tmp_path / "report/index.html").read_text()
+    assert catalogue(corpus)["hasVectors"] is False
 
 
 @pytest.mark.parametrize("count", [3, 4, 7, 50, 99])
