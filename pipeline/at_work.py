@@ -39,7 +39,7 @@ class AtWork:
     def clear(self) -> None:
         """Remove the note, if there is one."""
         if self._corpus.exists(*self._path):
-            self._corpus.filesystem.rm_file(self._corpus.path(*self._path))
+            self._corpus.remove(*self._path)
 
     def __enter__(self) -> "AtWork":
         return self

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,11 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
+from pipeline.bucket import OPTIONS, BucketFile, abort_old_uploads, reaching
 from pipeline.errors import ConfigError
-from pipeline.leftovers import owned_name, remove_dead
+from pipeline.leftovers import SCRATCH, owned_name, remove_dead
 from pipeline.rows import Row, rows_from_table, table_from_rows
-from pipeline.schema import ERRORS
+from pipeline.schema import ERRORS, is_large
 
 if TYPE_CHECKING:
     from pipeline.objects import CorpusObject
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TEMPORARY = ".tmp"  # folder of files in the making, on a local disk
 METADATA_KEY = b"clip-gs"  # the shard's record (config hash, counts, seconds) in a Parquet file's footer
+PAGES_KEY, ONE_ROW_PAGES = b"clip-gs-pages", b"one row each"  # in the footer of tables with large columns
 
 
 class Corpus:
@@ -35,7 +37,8 @@ class Corpus:
     def __init__(self, uri: str | os.PathLike):
         self.uri = os.fspath(uri)
         # Other processes write here too: what a listing said a moment ago may be wrong.
-        self.filesystem, self.root = fsspec.core.url_to_fs(self.uri, use_listings_cache=False)
+        options = OPTIONS.get(fsspec.core.split_protocol(self.uri)[0], {})
+        self.filesystem, self.root = fsspec.core.url_to_fs(self.uri, use_listings_cache=False, **options)
         self.is_local = isinstance(self.filesystem, LocalFileSystem)
 
     def __reduce__(self):
@@ -66,6 +69,14 @@ class Corpus:
         from pipeline.triplets import Triplets  # which itself reads through this class
 
         return Triplets(self, split)
+
+    def packed_files(self, split: str) -> list[str]:
+        """Paths of the packed files of a split: those that the manifest names or, where there is none, all."""
+        folder = "triplets/" if self.exists("triplets") else ""  # else this is a copy of that folder
+        if not self.exists(f"{folder}manifest.json"):
+            return sorted(self.filesystem.glob(self.path(f"{folder}{split}/*.parquet")))
+        paths = (entry["path"] for entry in self.read_json(f"{folder}manifest.json")["files"])
+        return [self.path(f"{folder}{path}") for path in paths if path.startswith(f"{split}/")]
 
     def object(self, uid: str) -> "CorpusObject":
         """One object, with everything that the stages have made of it so far.
@@ -100,13 +111,26 @@ class Corpus:
         return self.path("errors", stage, f"{shard:05d}.parquet")
 
     def exists(self, *parts: str) -> bool:
-        return self.filesystem.exists(self.path(*parts))
+        path = self.path(*parts)
+        with self._reaching(path):
+            return self.filesystem.exists(path)
+
+    def remove(self, *parts: str) -> None:
+        """Remove a file, which is there."""
+        path = self.path(*parts)
+        with self._reaching(path):
+            self.filesystem.rm_file(path)
+
+    def _reaching(self, path: str) -> AbstractContextManager:
+        return nullcontext() if self.is_local else reaching(path)
 
     # JSON and other small files
 
     def read_json(self, *parts: str) -> Any:
-        with self.filesystem.open(self.path(*parts), "rb") as file:
-            return json.load(file)
+        path = self.path(*parts)
+        with self._reaching(path):
+            content = self.filesystem.cat_file(path)
+        return json.loads(content)
 
     def write_json(self, value: Any, *parts: str) -> None:
         self.write_text(json.dumps(value, indent=2) + "\n", *parts)
@@ -124,15 +148,14 @@ class Corpus:
             folder.mkdir(exist_ok=True)
             temporary = folder / owned_name()
         else:
-            handle, name = tempfile.mkstemp()
-            os.close(handle)
-            temporary = Path(name)
+            temporary = Path(tempfile.gettempdir(), f"{SCRATCH}{owned_name()}")
         try:
             yield temporary
             if self.is_local:
                 temporary.replace(path)
             else:
-                self.filesystem.put_file(str(temporary), path)
+                with reaching(path):
+                    self.filesystem.put_file(str(temporary), path)  # nothing is there before all of it is
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -140,6 +163,9 @@ class Corpus:
         """Remove the temporary files of processes of this machine that were killed while writing."""
         if self.is_local:
             remove_dead(Path(self.path(TEMPORARY)))
+        else:
+            remove_dead(Path(tempfile.gettempdir()), SCRATCH)
+            abort_old_uploads(self.filesystem, self.root)
 
     # The index
 
@@ -177,11 +203,11 @@ class Corpus:
 
     def read_errors(self, stage: str, shard: int) -> list[Row]:
         """The shard's failures in `stage`; empty where there is no errors file."""
-        path = self.errors_path(stage, shard)
-        if not self.filesystem.exists(path):
+        try:
+            with self.parquet(self.errors_path(stage, shard)) as parquet:
+                return rows_from_table(parquet.read())
+        except FileNotFoundError:
             return []
-        with self.parquet(path) as parquet:
-            return rows_from_table(parquet.read())
 
     def write_errors(self, stage: str, shard: int, rows: list[Row]) -> None:
         """Replace the shard's failures in `stage`; no file is left where there is none."""
@@ -189,8 +215,8 @@ class Corpus:
         if rows:
             with self.table_writer(path, ERRORS) as writer:
                 writer.write(rows)
-        elif self.filesystem.exists(path):
-            self.filesystem.rm_file(path)
+        elif self.exists("errors", stage, f"{shard:05d}.parquet"):
+            self.remove("errors", stage, f"{shard:05d}.parquet")
 
     def shard_record(self, table: str, shard: int) -> dict[str, Any] | None:
         """What the runner noted in the footer of a finished shard; None if the shard is not there.
@@ -199,21 +225,24 @@ class Corpus:
             ConfigError: the file is damaged.
         """
         path = self.shard_path(table, shard)
-        if not self.filesystem.exists(path):
-            return None
         try:
             with self.parquet(path) as file:
                 metadata = file.metadata.metadata or {}
             return json.loads(metadata.get(METADATA_KEY, b"{}"))
+        except FileNotFoundError:
+            return None
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read ({error}): if it is damaged, --repair removes it") from error
 
     def shards(self, table: str) -> list[int]:
         """Numbers of the finished shards of a table."""
         folder = self.path(table)
-        if not self.filesystem.exists(folder):
+        try:
+            with self._reaching(folder):
+                paths = self.filesystem.ls(folder, detail=False)
+        except FileNotFoundError:
             return []
-        names = (name.rsplit("/", 1)[-1] for name in self.filesystem.ls(folder, detail=False))
+        names = (path.rsplit("/", 1)[-1] for path in paths)
         return sorted(int(name[:5]) for name in names if name.endswith(".parquet"))
 
     @contextmanager
@@ -224,8 +253,13 @@ class Corpus:
         it needs the interpreter: if that is just ending, the process aborts.
         """
         with ExitStack() as stack:
-            source = path if self.is_local else stack.enter_context(self.filesystem.open(path, "rb"))
+            source = path if self.is_local else stack.enter_context(BucketFile(self.filesystem, path))
             yield stack.enter_context(pq.ParquetFile(source, page_checksum_verification=True))
+
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        """The bytes of a file from `start` up to `end`."""
+        with self._reaching(path):
+            return self.filesystem.cat_file(path, start, end)
 
     def arrow_filesystem(self) -> pyarrow.fs.FileSystem:
         """The corpus' filesystem as pyarrow's datasets want it; a local one is Arrow's own (see `parquet`)."""
@@ -245,14 +279,20 @@ class Corpus:
 
     def get_asset(self, relative: str, local: Path) -> None:
         """Copy a stored asset file to a local path."""
-        self.filesystem.get_file(self.path(relative), str(local))
+        path = self.path(relative)
+        with self._reaching(path):
+            self.filesystem.get_file(path, str(local))
 
 
 class TableWriter:
-    """One Parquet file in the making: zstd, float columns split by bytes, page index, one row group per `write`."""
+    """One Parquet file in the making: zstd, float columns split by bytes, page index, one row group per `write`.
 
-    def __init__(self, file: Path, schema: pa.Schema):
+    In a table with large columns every row has pages of its own, so that packing can copy them without decoding.
+    """
+
+    def __init__(self, file: Path | pa.NativeFile, schema: pa.Schema):
         self.schema = schema
+        one_row_pages = any(is_large(field) for field in schema)
         split = {f"{field.name}.list.element" for field in schema if (field.metadata or {}).get(b"encoding")}
         strings = [field.name for field in schema if pa.types.is_string(field.type)]
         self._writer = pq.ParquetWriter(
@@ -263,7 +303,11 @@ class TableWriter:
             column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
             write_page_index=True,
             write_page_checksum=True,
+            write_statistics=[field.name for field in schema if not pa.types.is_nested(field.type)],
+            max_rows_per_page=1 if one_row_pages else None,
         )
+        if one_row_pages:
+            self._writer.add_key_value_metadata({PAGES_KEY: ONE_ROW_PAGES})
 
     def write(self, rows: list[Row]) -> None:
         """Append `rows` as one row group."""

@@ -36,5 +36,14 @@ class ConfigError(PipelineError):
     """What the user asked for cannot be run. Stops the run at once: one line, exit code 2."""
 
 
+class StorageError(PipelineError):
+    """The store of the corpus could not be reached, or did not do what it was asked, in spite of many attempts.
+
+    No object is at fault: it stops the run, which goes on with the same command.
+    """
+
+    retryable = True
+
+
 class ContractError(PipelineError):
     """A stage did not give back what its contract asks for: a fault in the stage, not in the object."""

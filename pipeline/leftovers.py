@@ -6,6 +6,8 @@ import socket
 import uuid
 from pathlib import Path
 
+SCRATCH = "clip-gs-scratch-"  # what is ours in the machine's folder for temporary files begins so
+
 
 def owned_name() -> str:
     """A name of its own for something temporary: HOST.PID.RANDOM."""

@@ -13,8 +13,9 @@ from pipeline.agenda import Agenda, due_corpus_stages, make_agenda
 from pipeline.command_line import PROGRAM, Options, Request, parse, parse_shards
 from pipeline.corpus import Corpus
 from pipeline.corpus_runner import corpus_work, run_corpus_stage
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, StorageError
 from pipeline.executors.machine import default_workers
+from pipeline.full_disk import is_full, what_is_full
 from pipeline.job import Job
 from pipeline.ledger import Redo
 from pipeline.planning import ensure_planned, keep_config, list_objects, read_manifest
@@ -25,30 +26,42 @@ from pipeline.summary import failure_table, summary_tables, write_summary
 from pipeline.verify import repair, verify
 from pipeline.version import code_version
 
-EXIT_WRONG, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
+EXIT_WRONG, EXIT_USAGE, EXIT_STORAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 3, 130, 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0, 1 (--verify found something), 2 (wrong usage), 130 (Ctrl-C)."""
+    """Run one command; returns its exit code.
+
+    0: done; 1: --verify found something; 2: wrong usage; 3: the disk is full, or the bucket out of reach; 130: Ctrl-C.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
+    again = f"{PROGRAM} {shlex.join(arguments)}"
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # let workers close their stages
     try:
         return _dispatch(parse(arguments), Console())
     except ConfigError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {_one_line(error)}", file=sys.stderr)
         return EXIT_USAGE
+    except StorageError as error:
+        print(f"error: {_one_line(error)}. To go on where it stopped: {again}", file=sys.stderr)
+        return EXIT_STORAGE
     except KeyboardInterrupt:
-        print(f"Stopped. To go on where it stopped: {PROGRAM} {shlex.join(arguments)}", file=sys.stderr)
+        print(f"Stopped. To go on where it stopped: {again}", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
 def _dispatch(request: Request, console: Console) -> int:
     options = request.options
     corpus = Corpus(options.corpus)
-    if options.status or options.verify or options.repair:
-        return _show(request, corpus, console)
-    return _plan(request, corpus, console) if options.plan else _run(request, corpus, console)
+    try:
+        if options.status or options.verify or options.repair:
+            return _show(request, corpus, console)
+        return _plan(request, corpus, console) if options.plan else _run(request, corpus, console)
+    except OSError as error:
+        if is_full(error):
+            raise StorageError(what_is_full(error, corpus)) from error
+        raise
 
 
 def _show(request: Request, corpus: Corpus, console: Console) -> int:
@@ -175,6 +188,10 @@ def _job(request: Request, corpus: Corpus) -> Job:
         retry_failed=options.retry_failed,
         code_version=code_version(),
     )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _worker_count(options: Options) -> int:

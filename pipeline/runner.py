@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from pipeline.at_work import AtWork
-from pipeline.errors import ConfigError, ContractError
+from pipeline.errors import ConfigError, ContractError, StorageError
+from pipeline.full_disk import is_full
 from pipeline.job import Job, ShardReport, Step
 from pipeline.ledger import Ledger, ShardWork
 from pipeline.rows import Row, table_from_rows
@@ -27,9 +28,11 @@ def run_shard(job: Job, step: Step, objects: StageObjects) -> ShardReport:
     """Run one stage over one shard, as far as that is needed, and write its table and its errors.
 
     Raises:
-        ConfigError: the shard was made by another config, a table that the stage reads is not there, or the stage
-            itself refuses the config.
+        ConfigError: the shard was made by another config, a table that the stage reads is not there or damaged, or the
+            stage itself refuses the config.
         MemoryError: this machine cannot hold the stage's work.
+        StorageError: the corpus cannot be reached.
+        OSError: no room is left in the corpus or the scratch folder.
     """
     work = _work(job, step)
     if not work.due:
@@ -110,9 +113,11 @@ class Processor:
         self._at_work.note(uids, self._timeout_s * len(uids))
         try:
             return self._checked(uids, self._stage.process(self._reader.rows(uids)))
-        except (ConfigError, MemoryError):
+        except (ConfigError, MemoryError, StorageError):
             raise
         except Exception as error:
+            if is_full(error):
+                raise
             if len(uids) == 1:
                 return {uids[0]: Failure.from_exception(uids[0], error, log_tail=traceback.format_exc()[-LOG_TAIL:])}
         middle = len(uids) // 2

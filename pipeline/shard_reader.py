@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.corpus import Corpus
+from pipeline.errors import ConfigError
 from pipeline.rows import Row, rows_from_table
 
 
@@ -13,18 +15,30 @@ class TableReader:
     """Rows of one Parquet file by uid. Rows that are asked for in the file's order cost one read of each row group."""
 
     def __init__(self, corpus: Corpus, path: str, columns: Sequence[str] | None = None):
+        self.path = path
         self._stack = ExitStack()
         self._parquet = self._stack.enter_context(corpus.parquet(path))
         self._columns = None if columns is None else list(dict.fromkeys(["uid", *columns]))
         self._places: dict[str, tuple[int, int]] = {}  # uid -> row group, row
         self._group = -1
         self._table: pa.Table | None = None
+        uids = iter(self._parquet.read(["uid"]).column(0).to_pylist())
         for group in range(self._parquet.num_row_groups):
-            uids = self._parquet.read_row_group(group, ["uid"]).column(0).to_pylist()
-            for i, uid in enumerate(uids):
+            for i in range(self.metadata.row_group(group).num_rows):
+                uid = next(uids)
                 if uid in self._places:
                     raise ValueError(f"{path}: two rows for object {uid}")
                 self._places[uid] = (group, i)
+
+    @property
+    def metadata(self) -> pq.FileMetaData:
+        """The footer of the file."""
+        return self._parquet.metadata
+
+    def select(self, columns: Sequence[str]) -> None:
+        """Read these columns alone from now on."""
+        self._columns = list(dict.fromkeys(["uid", *columns]))
+        self._group = -1
 
     @property
     def schema(self) -> pa.Schema:
@@ -38,6 +52,10 @@ class TableReader:
 
     def __contains__(self, uid: str) -> bool:
         return uid in self._places
+
+    def place(self, uid: str) -> tuple[int, int]:
+        """An object's row group, and its row in it."""
+        return self._places[uid]
 
     def stored_bytes(self, uid: str) -> int:
         """About how many bytes a row takes in the file: its share of its row group."""
@@ -85,12 +103,22 @@ class ShardReader:
                 self._tables.append(reader)
 
     def rows(self, uids: Sequence[str]) -> list[Row]:
-        """The joined rows of `uids`; the arrays are the caller's to change."""
+        """The joined rows of `uids`; the arrays are the caller's to change.
+
+        Raises:
+            ConfigError: a table is damaged.
+        """
         rows = []
         for uid in uids:
             row = dict(self._index.get(uid, {}))
             for table in self._tables:
-                row |= rows_from_table(table.table(uid))[0]
+                try:
+                    found = table.table(uid)
+                except (OSError, pa.ArrowException) as error:
+                    raise ConfigError(
+                        f"{table.path} cannot be read ({error}): if it is damaged, --repair removes it"
+                    ) from error
+                row |= rows_from_table(found)[0]
             rows.append(row)
         return rows
 

@@ -7,13 +7,11 @@ import time
 from pathlib import Path
 
 from pipeline.job import Job
-from pipeline.leftovers import owned_name, remove_dead
+from pipeline.leftovers import SCRATCH, owned_name, remove_dead
 from pipeline.registry import missing_package
 from pipeline.stage import Stage, StageContext
 
 logger = logging.getLogger(__name__)
-
-SCRATCH = "clip-gs-scratch-"
 
 
 class StageObjects:

@@ -80,7 +80,7 @@ def repair(corpus: Corpus, problems: Sequence[Problem]) -> list[str]:
     """Remove the files that have to go; returns their paths inside the corpus."""
     bad = sorted({path for problem in problems for path in problem.bad if corpus.exists(path)})
     for path in bad:
-        corpus.filesystem.rm_file(corpus.path(path))
+        corpus.remove(path)
     return bad
 
 
@@ -88,7 +88,7 @@ def _verify_shard(ledger: Ledger, stage: str, shard: int, verdict: Verdict) -> I
     """One table of one shard; a shard that is not finished has nothing to verify."""
     corpus, table = ledger.corpus, SHARD_STAGES[stage].writes
     path, where = corpus.shard_path(table, shard), f"{table}/{shard:05d}.parquet"
-    if not corpus.filesystem.exists(path):
+    if not corpus.exists(where):
         return
     verdict.tables += 1
     bad = (where, f"errors/{stage}/{shard:05d}.parquet")

@@ -18,13 +18,15 @@ from pipeline.rows import Row
 from pipeline.schema import ASSETS, GAUSSIANS, INDEX, VIEWS
 from pipeline.stage import CorpusStage, Failure, Resources, Stage
 
+LOG = "FAKE_STAGES_LOG"  # where the log is, if not beside the corpus
 SLOW = "FAKE_STAGES_SECONDS"  # seconds per object of the fake render stage
+SCRATCH_BYTES = "FAKE_STAGES_SCRATCH_BYTES"  # that the fake assets stage writes for every object
 FATAL_ITERATIONS = 13  # with so many, the fake fit stage dies at its set-up
 
 
 def log_of(corpus: Corpus) -> Path:
     """The file beside a corpus that gets one line per event."""
-    return Path(corpus.root).with_suffix(".log")
+    return Path(os.environ.get(LOG) or Path(corpus.root).with_suffix(".log"))
 
 
 def note(corpus: Corpus, event: str) -> None:
@@ -64,6 +66,7 @@ class FakeAssets(FakeStage):
             raise AssetError(f"{row['origin_uri']} is broken")
         content = f"solid {row['uid']}".encode()
         local = self.context.scratch / "asset.stl"
+        local.write_bytes(bytes(int(os.environ.get(SCRATCH_BYTES, 0))))
         local.write_bytes(content)
         sha256 = hashlib.sha256(content).hexdigest()
         file = self.context.corpus.put_asset(local, sha256, "stl")

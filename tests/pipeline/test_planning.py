@@ -87,6 +87,6 @@ def test_index_is_read_by_shard_across_row_groups(fakes, tmp_path, monkeypatch):
 def test_the_config_that_ran_is_kept_by_section(fakes, tmp_path):
     corpus = Corpus(tmp_path / "corpus")
     ensure_planned(corpus, fake_config("a"))
-    keep_config(corpus, fake_config("a", fit={"iterations": 9}, render={"samples": 9}), ["fit"])
+    keep_config(corpus, fake_config("a", fit={"iterations": 9}, render={"samples": 25}), ["fit"])
     stored = corpus.read_json("corpus.json")["config"]
     assert stored["fit"]["iterations"] == 9 and stored["render"]["samples"] == 16

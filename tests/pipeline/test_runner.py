@@ -134,8 +134,8 @@ def test_another_config_is_refused_with_what_differs(new_corpus):
     config = fake_config()
     corpus = new_corpus(config)
     run_all(corpus, config)
-    changed = fake_config(render={"samples": 99})
-    with pytest.raises(ConfigError, match=r"render.samples: 16 there, 99 now.*--force"):
+    changed = fake_config(render={"samples": 25})
+    with pytest.raises(ConfigError, match=r"render.samples: 16 there, 25 now.*--force"):
         run_all(corpus, changed, ("render",))
     with pytest.raises(ConfigError, match=r"stage fit.*render.samples"):  # downstream of the change
         run_all(corpus, changed, ("fit",))
