@@ -27,6 +27,12 @@ def nested(name: str, value_type: pa.DataType) -> pa.Field:
     return pa.field(name, pa.list_(pa.list_(value_type)))
 
 
+def is_large(field: pa.Field) -> bool:
+    """Whether a value of this column takes kilobytes: images, and arrays of arrays."""
+    is_nested = pa.types.is_list(field.type) and pa.types.is_list(field.type.value_type)
+    return is_nested or field.type == IMAGES or b"width" in (field.metadata or {})
+
+
 INDEX = pa.schema(
     [
         ("uid", pa.string()),
