@@ -16,14 +16,13 @@ from render.raster.rasterizer import Rasterizer
 class RasterEngine:
     """Draws unlit (`albedo`) or matte surfaces (`diffuse`) in one thread; see `render.engine.Engine`."""
 
-    def __init__(self, config: RenderConfig, cameras: Cameras):
-        self.config, self.cameras = config, cameras
-        self._rasterizer: Rasterizer | None = None
+    def __init__(self, config: RenderConfig):
+        self.config = config
 
     def start(self) -> None:
-        self._rasterizer = Rasterizer(self.cameras, self.config.samples)
+        """Nothing needs to be ready."""
 
-    def render(self, main: Path, asset: Row, folder: Path) -> Rendering:
+    def render(self, main: Path, asset: Row, cameras: Cameras, folder: Path) -> Rendering:
         to_z_up = z_up_matrix(asset["up_axis"], asset["rotation"])
         try:
             loaded = load(main, to_z_up, self.config.max_triangles)
@@ -33,10 +32,10 @@ class RasterEngine:
         if self.config.shading == "diffuse":
             surface = without_emission(surface)
             sky = bake(surface)
-        views = range(len(self.cameras.world_to_camera))
+        rasterizer, views = Rasterizer(cameras, self.config.samples), range(len(cameras.world_to_camera))
         return Rendering(
             engine="raster",
-            views=(self._rasterizer.render(surface, view, sky) for view in views),
+            views=(rasterizer.render(surface, view, sky) for view in views),
             center=loaded.center,
             scale=loaded.scale,
             triangles=len(loaded.surface.faces),
@@ -44,4 +43,4 @@ class RasterEngine:
         )
 
     def close(self) -> None:
-        self._rasterizer = None
+        """Nothing is kept."""

@@ -8,10 +8,11 @@ import numpy as np
 import trimesh
 
 from pipeline.errors import AssetError
+from render.color import srgb_to_linear
 from render.engine import Unsupported
 from render.geometry import normalisation, repeated_faces
 from render.raster.gltf_mesh import load_gltf
-from render.raster.obj import linear_vertex_colors, load_obj
+from render.raster.obj import load_obj
 from render.raster.scene import OPAQUE, Loaded, Material, Part, Texture
 
 LARGEST = 1e6  # of texture coordinates, colours and factors: products of them must stay finite
@@ -99,6 +100,13 @@ def _load_plain(path: Path) -> Loaded:
         white = Material(color=(1.0, 1.0, 1.0))
         return Loaded([Part(vertices, faces, white, colors=linear_vertex_colors(mesh.visual.vertex_colors))])
     return Loaded([Part(vertices, faces, Material())])
+
+
+def linear_vertex_colors(srgb_bytes: np.ndarray) -> np.ndarray:
+    """[N, 4] linear and opaque, of [N, 4] uint8."""
+    colors = np.ones((len(srgb_bytes), 4))
+    colors[:, :3] = srgb_to_linear(np.asarray(srgb_bytes)[:, :3] / 255)
+    return colors
 
 
 def _without_unused_vertices(part: Part) -> Part:

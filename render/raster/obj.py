@@ -1,172 +1,175 @@
-"""Wavefront OBJ: geometry by trimesh, materials by our own reading of MTL, which keeps floats and names."""
+"""Wavefront OBJ: polygons in the file's order, with texture coordinates, normals, colours and materials.
 
-import io
-import re
-from dataclasses import dataclass
+Read here and not by a general mesh loader, because the order decides which of two coincident faces is seen, polygons
+need not be convex, and indices may count backwards.
+"""
+
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import trimesh
 
 from pipeline.errors import AssetError
 from render.color import srgb_to_linear
-from render.engine import Unsupported
-from render.raster.scene import BLEND, GREY, Loaded, Material, Part, Texture
+from render.raster.mtl import MtlEntry, make_material, read_mtl_files
+from render.raster.polygons import triangulate
+from render.raster.scene import Loaded, Material, Part
 from render.raster.textures import TextureReader
 
-MTLLIB = re.compile(r"^[ \t]*mtllib[ \t]+(.+?)[ \t]*$", re.MULTILINE)
-RELATIVE_INDEX = re.compile(r"^[ \t]*f[ \t][^\n]*-", re.MULTILINE)
-NORMAL = re.compile(r"^[ \t]*vn[ \t]", re.MULTILINE)
-OPACITY = ("d", "tr")
+ABSENT = -1
 
 
 @dataclass
-class MtlEntry:
-    """The statements of one material, as strings, by lower-case keyword; the last one of a kind counts."""
+class _Statements:
+    """The lines of a file, by kind and in their order."""
 
-    statements: dict[str, str]
-
-    def numbers(self, keyword: str, count: int) -> list[float] | None:
-        """The first `count` numbers of a statement; None if it is absent or says something else."""
-        words = self.statements.get(keyword, "").split()
-        try:
-            values = [float(word) for word in words[:count]]
-        except ValueError:
-            return None
-        return values if len(values) == count and np.isfinite(values).all() else None
-
-    def texture(self, keyword: str) -> str | None:
-        """The file of a map_ statement.
-
-        Raises:
-            AssetError: it has options (offset, scale, …), which this engine does not know.
-        """
-        name = self.statements.get(keyword)
-        if name is not None and name.startswith("-"):
-            raise Unsupported(f"its MTL file has a texture with options, {keyword} {name[:80]!r}")
-        return name
+    vertices: list[str] = field(default_factory=list)
+    uvs: list[str] = field(default_factory=list)
+    normals: list[str] = field(default_factory=list)
+    faces: list[str] = field(default_factory=list)
+    backwards: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # face: how many v, vt, vn came before it
+    runs: list[tuple[int, str | None]] = field(default_factory=lambda: [(0, None)])  # first face, material's name
+    libraries: list[str] = field(default_factory=list)
 
 
 def load_obj(path: Path) -> Loaded:
-    """The parts of an OBJ file, one per material.
+    """The parts of an OBJ file, one for every run of faces of the same material.
 
     Raises:
         AssetError: it cannot be read, or asks for what this engine does not know.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if RELATIVE_INDEX.search(text):
-        raise Unsupported("its faces count vertices backwards (negative indices)")
-    entries = read_mtl_files(path.parent, MTLLIB.findall(text))
-    textures = TextureReader(path.parent)
+    statements = _read(path.read_text(encoding="utf-8", errors="replace"))
     try:
-        scene = trimesh.load(
-            io.BytesIO(text.encode()), file_type="obj", resolver=_NamesOnly(entries), force="scene", process=False
-        )
-    except Exception as error:  # the reader raises all kinds of errors on broken files
-        raise AssetError(f"it is not a readable OBJ file: {type(error).__name__}: {error}") from error
+        vertices = _numbers(statements.vertices)
+        uvs, normals = _numbers(statements.uvs, 2), _numbers(statements.normals, 3)
+        corners, counts = _corners(statements, (len(vertices), len(uvs), len(normals)))
+    except (ValueError, OverflowError) as error:
+        raise AssetError(f"it is not a readable OBJ file: {error}") from error
+    if not len(vertices) or not len(counts):
+        raise AssetError("it is not a readable OBJ file: it has no faces")
+    triangles, polygons = triangulate(corners[:, 0], counts, vertices[:, :3])
+    # One vertex for every combination of place, texture coordinate and normal.
+    sizes = np.array([(len(uvs) + 1) * (len(normals) + 1), len(normals) + 1, 1], object)
+    if len(vertices) * int(sizes[0]) >= 2**62:
+        raise AssetError("it is too large to be read")
+    keys, inverse = np.unique((corners + [0, 1, 1]) @ sizes.astype(np.int64), return_inverse=True)
+    used = np.empty((len(keys), 3), np.int64)
+    used[inverse] = corners
+    mesh = _Mesh(
+        vertices[used[:, 0], :3],
+        inverse[triangles],
+        _picked(uvs, used[:, 1]) * [1, -1] + [0, 1],
+        _picked(normals, used[:, 2]) if len(normals) else None,
+        _colors(vertices[used[:, 0]]),
+    )
+    entries, textures = read_mtl_files(path.parent, statements.libraries), TextureReader(path.parent)
+    with_uvs = corners[:, 1] != ABSENT
     parts = []
-    for mesh in scene.geometry.values():
-        if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces):
-            parts.append(_part(mesh, entries, textures, NORMAL.search(text) is not None))
+    bounds = [first for first, _ in statements.runs] + [len(counts)]
+    for (first, name), end in zip(statements.runs, bounds[1:], strict=True):
+        low, high = np.searchsorted(polygons, [first, end])
+        if low < high:
+            parts.append(mesh.part(low, high, entries.get(name), textures, with_uvs[triangles[low:high]].any()))
     return Loaded(parts, textures.unreadable)
 
 
-def read_mtl_files(folder: Path, names: list[str]) -> dict[str, MtlEntry]:
-    """Materials by name of those MTL files that are there; the first definition of a name counts.
+@dataclass(frozen=True)
+class _Mesh:
+    vertices: np.ndarray  # [N, 3]
+    faces: np.ndarray  # [F, 3]
+    uvs: np.ndarray  # [N, 2] v down
+    normals: np.ndarray | None  # [N, 3]
+    colors: np.ndarray | None  # [N, 4] linear
 
-    Args:
-        folder: the asset's own; names that lead out of it are as good as missing.
-    """
-    entries: dict[str, MtlEntry] = {}
-    for name in names:
-        path = (folder / name.replace("\\", "/")).resolve()
-        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+    def part(self, first: int, end: int, entry: MtlEntry | None, textures: TextureReader, has_uvs: bool) -> Part:
+        """The faces first..end, with colours where no image tells a better one."""
+        material, colors = make_material(entry, textures, has_uvs), None
+        if self.colors is not None and material.texture is None:
+            material, colors = Material(color=(1.0, 1.0, 1.0)), self.colors
+        return Part(self.vertices, self.faces[first:end], material, self.uvs if has_uvs else None, colors, self.normals)
+
+
+def _read(text: str) -> _Statements:
+    found = _Statements()
+    lists = {"v": found.vertices, "vt": found.uvs, "vn": found.normals}
+    for line in text.replace("\\\n", " ").split("\n"):
+        words = line.split(None, 1)
+        if len(words) < 2:
             continue
-        current: dict[str, str] = {}
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            keyword, _, value = line.strip().partition(" ")
-            if keyword.lower() == "newmtl":
-                current = {}
-                entries.setdefault(" ".join(value.split()), MtlEntry(current))
-            else:
-                current[keyword.lower()] = value.strip()
-    return entries
+        keyword, rest = words
+        if keyword in lists:
+            lists[keyword].append(rest)
+        elif keyword == "f":
+            if "-" in rest:
+                found.backwards[len(found.faces)] = (len(found.vertices), len(found.uvs), len(found.normals))
+            found.faces.append(rest)
+        elif keyword == "usemtl":
+            found.runs.append((len(found.faces), " ".join(rest.split())))
+        elif keyword == "mtllib":
+            found.libraries.append(rest.strip())
+    return found
 
 
-def make_material(entry: MtlEntry | None, textures: TextureReader, has_uvs: bool) -> Material:
-    """The material of an MTL entry, as Blender's importer reads it but for plain colours, which are sRGB here.
+def _numbers(lines: list[str], width: int | None = None) -> np.ndarray:
+    """[N, width] float64; without a width, that of the widest line, the others filled up with ones.
 
     Raises:
-        AssetError: its opacity comes from an image of its own, or a texture has options.
+        ValueError: a word is no number, or there are too few.
     """
-    if entry is None:
-        return Material()
-    color = _linear(entry.numbers("kd", 3)) or GREY
-    emission = _linear(entry.numbers("ke", 3)) or (0.0, 0.0, 0.0)
-    texture = _texture(entry.texture("map_kd"), textures, has_uvs)
-    glow = _texture(entry.texture("map_ke"), textures, has_uvs)
-    opacity_map = entry.texture("map_d")
-    if opacity_map is not None and opacity_map != entry.texture("map_kd"):
-        raise Unsupported("the opacity of a material is an image of its own")
-    opacity, clearness = (entry.numbers(keyword, 1) for keyword in OPACITY)
-    alpha = opacity[0] if opacity else 1 - clearness[0] if clearness else 1.0
-    texture_alpha = texture is not None and opacity_map is not None
-    return Material(
-        color=(1.0, 1.0, 1.0) if texture else color,
-        alpha=1.0 if texture_alpha else min(max(alpha, 0.0), 1.0),
-        texture=texture,
-        texture_alpha=texture_alpha,
-        alpha_mode=BLEND,
-        emission=(1.0, 1.0, 1.0) if glow else emission,
-        emission_texture=glow,
-    )
+    if not lines:
+        return np.zeros((0, width or 3))
+    values = np.array(" ".join(lines).split(), np.float64)
+    columns = len(lines[0].split())
+    if len(values) != columns * len(lines) or len({len(line.split()) for line in lines}) > 1:
+        rows = [line.split() for line in lines]
+        columns = max(len(row) for row in rows)
+        values = np.array([float(word) for row in rows for word in row + ["1"] * (columns - len(row))])
+    if columns < (width or 3):
+        raise ValueError(f"{width or 3} numbers are needed where there are {columns}")
+    return values.reshape(-1, columns)[:, :width]
 
 
-def _part(mesh: trimesh.Trimesh, entries: dict[str, MtlEntry], textures: TextureReader, smoothed: bool) -> Part:
-    visual = mesh.visual
-    uvs = getattr(visual, "uv", None)
-    name = getattr(getattr(visual, "material", None), "name", None)
-    material = make_material(entries.get(name), textures, uvs is not None)
-    colors = None
-    if material.texture is None and visual.kind == "vertex":
-        material, colors = Material(color=(1.0, 1.0, 1.0)), linear_vertex_colors(visual.vertex_colors)
-    if uvs is not None:
-        uvs = np.column_stack([uvs[:, 0], 1 - uvs[:, 1]])
-    # Where a file has no normals, trimesh would make some that smooth every edge.
-    normals = np.asarray(mesh.vertex_normals) if smoothed else None
-    return Part(np.asarray(mesh.vertices), np.asarray(mesh.faces), material, uvs, colors, normals)
+def _corners(statements: _Statements, sizes: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """([L, 3] indices from 0 of vertex, texture coordinate and normal of every corner, [P] corners of every face).
+
+    Raises:
+        ValueError: a word is no index.
+        AssetError: a face names a vertex that is not there.
+    """
+    words = " ".join(statements.faces).split()
+    counts = np.array([len(face.split()) for face in statements.faces], np.int64)
+    corners = np.zeros((len(words), 3), np.int64)
+    slashes = {word.count("/") for word in words}
+    if len(slashes) == 1 and not any(word.endswith("/") for word in words[:1] + words[-1:]):
+        columns = slashes.pop() + 1
+        flat = " ".join(words).replace("//", "/0/").replace("/", " ").split()
+        if columns > 3 or len(flat) != columns * len(words):
+            raise ValueError("its faces are lists of something else than v, v/vt, v//vn or v/vt/vn")
+        corners[:, :columns] = np.array(flat, np.int64).reshape(-1, columns)
+    else:
+        for row, word in enumerate(words):
+            for column, number in enumerate(word.split("/")[:3]):
+                corners[row, column] = int(number or 0)
+    starts = np.cumsum(counts) - counts
+    for face, before in statements.backwards.items():
+        own = corners[starts[face] : starts[face] + counts[face]]
+        own += np.where(own < 0, np.array(before) + 1, 0)
+    corners -= 1  # what is absent was 0
+    if len(corners) and not (corners[:, 0].min() >= 0 and corners[:, 0].max() < sizes[0]):
+        raise AssetError(f"a face names a vertex that is not there; there are {sizes[0]}")
+    corners[(corners < 0) | (corners >= sizes)] = ABSENT
+    return corners, counts
 
 
-def linear_vertex_colors(srgb_bytes: np.ndarray) -> np.ndarray:
-    """[N, 4] linear and opaque, of [N, 4] uint8."""
-    colors = np.ones((len(srgb_bytes), 4))
-    colors[:, :3] = srgb_to_linear(np.asarray(srgb_bytes)[:, :3] / 255)
+def _picked(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """`values[index]`, zeros where the index is absent."""
+    return np.concatenate([values, np.zeros((1, values.shape[1]))])[index]
+
+
+def _colors(vertices: np.ndarray) -> np.ndarray | None:
+    """[N, 4] linear colours of lines `v x y z r g b`; None where there are none."""
+    if vertices.shape[1] < 6:
+        return None
+    colors = np.ones((len(vertices), 4))
+    colors[:, :3] = srgb_to_linear(np.clip(np.nan_to_num(vertices[:, 3:6]), 0, 1))
     return colors
-
-
-def _linear(srgb: list[float] | None) -> tuple[float, float, float] | None:
-    return None if srgb is None else tuple(srgb_to_linear(np.clip(srgb, 0, 1)).tolist())
-
-
-def _texture(name: str | None, textures: TextureReader, has_uvs: bool) -> Texture | None:
-    pixels = textures.file(name) if name and has_uvs else None
-    return None if pixels is None else Texture(pixels)
-
-
-class _NamesOnly(trimesh.resolvers.Resolver):
-    """Gives trimesh, whatever file it asks for, an MTL file with the materials' names: no path is ever followed."""
-
-    def __init__(self, names):
-        self._text = "".join(f"newmtl {name}\n" for name in names).encode()
-
-    def get(self, key):
-        return self._text
-
-    def write(self, name, data):
-        raise NotImplementedError
-
-    def namespaced(self, namespace):
-        raise NotImplementedError
-
-    def keys(self):
-        return ()

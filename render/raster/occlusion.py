@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from render.cameras import GOLDEN_ANGLE
 from render.raster import kernels
 from render.raster.load import Surface
+from render.view_sets import GOLDEN_ANGLE
 
 DIRECTIONS = 128
 MAP_SIZE = 384  # texels across the object's bounding sphere

@@ -33,7 +33,7 @@ def test_index_out_of_range(faces):
 
 
 def test_index_out_of_range_in_files(tmp_path):
-    refuse(written(tmp_path / "a.obj", TRIANGLE + "f 1 2 9\n"), "not a readable OBJ file")
+    refuse(written(tmp_path / "a.obj", TRIANGLE + "f 1 2 9\n"), "a face names a vertex")
     path = quad_gltf(tmp_path)
     document = json.loads(path.read_text())
     document["accessors"][0]["count"] = 2
@@ -92,7 +92,9 @@ def test_gltf_that_is_broken_or_beyond_this_engine(tmp_path, document, what):
 
 def test_a_refusal_for_want_of_ability_names_the_other_engine(tmp_path):
     refuse(written(tmp_path / "a.fbx", ""), "render.engine: blenderproc")
-    refuse(written(tmp_path / "a.obj", TRIANGLE + "f -3 -2 -1\n"), "render.engine: blenderproc")
+    (tmp_path / "a.mtl").write_text("newmtl m\nmap_Kd -s 2 2 2 a.png\n")
+    text = "mtllib a.mtl\nusemtl m\n" + TRIANGLE + "f 1 2 3\n"
+    refuse(written(tmp_path / "a.obj", text), "options.*render.engine: blenderproc")
 
 
 def test_textures_outside_of_the_folder_or_broken_are_named_and_replaced_by_the_plain_color(tmp_path):

@@ -1,0 +1,100 @@
+"""Materials of Wavefront MTL files, as floats and by name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from render.color import srgb_to_linear
+from render.engine import Unsupported
+from render.raster.scene import BLEND, GREY, Material, Texture
+from render.raster.textures import TextureReader
+
+OPACITY = ("d", "tr")
+
+
+@dataclass
+class MtlEntry:
+    """The statements of one material, as strings, by lower-case keyword; the last one of a kind counts."""
+
+    statements: dict[str, str]
+
+    def numbers(self, keyword: str, count: int) -> list[float] | None:
+        """The first `count` numbers of a statement; None if it is absent or says something else."""
+        words = self.statements.get(keyword, "").split()
+        try:
+            values = [float(word) for word in words[:count]]
+        except ValueError:
+            return None
+        return values if len(values) == count and np.isfinite(values).all() else None
+
+    def texture(self, keyword: str) -> str | None:
+        """The file of a map_ statement.
+
+        Raises:
+            Unsupported: it has options (offset, scale, …), which this engine does not know.
+        """
+        name = self.statements.get(keyword)
+        if name is not None and name.startswith("-"):
+            raise Unsupported(f"its MTL file has a texture with options, {keyword} {name[:80]!r}")
+        return name
+
+
+def read_mtl_files(folder: Path, names: list[str]) -> dict[str, MtlEntry]:
+    """Materials by name of those MTL files that are there; the first definition of a name counts.
+
+    Args:
+        folder: the asset's own; names that lead out of it are as good as missing.
+    """
+    entries: dict[str, MtlEntry] = {}
+    for name in names:
+        path = (folder / name.replace("\\", "/")).resolve()
+        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+            continue
+        current: dict[str, str] = {}
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            keyword, _, value = line.strip().partition(" ")
+            if keyword.lower() == "newmtl":
+                current = {}
+                entries.setdefault(" ".join(value.split()), MtlEntry(current))
+            else:
+                current[keyword.lower()] = value.strip()
+    return entries
+
+
+def make_material(entry: MtlEntry | None, textures: TextureReader, has_uvs: bool) -> Material:
+    """The material of an MTL entry, as Blender's importer reads it but for plain colours, which are sRGB here.
+
+    Raises:
+        Unsupported: its opacity comes from an image of its own, or a texture has options.
+    """
+    if entry is None:
+        return Material()
+    color = _linear(entry.numbers("kd", 3)) or GREY
+    emission = _linear(entry.numbers("ke", 3)) or (0.0, 0.0, 0.0)
+    texture = _texture(entry.texture("map_kd"), textures, has_uvs)
+    glow = _texture(entry.texture("map_ke"), textures, has_uvs)
+    opacity_map = entry.texture("map_d")
+    if opacity_map is not None and opacity_map != entry.texture("map_kd"):
+        raise Unsupported("the opacity of a material is an image of its own")
+    opacity, clearness = (entry.numbers(keyword, 1) for keyword in OPACITY)
+    alpha = opacity[0] if opacity else 1 - clearness[0] if clearness else 1.0
+    texture_alpha = texture is not None and opacity_map is not None
+    return Material(
+        color=(1.0, 1.0, 1.0) if texture else color,
+        alpha=1.0 if texture_alpha else min(max(alpha, 0.0), 1.0),
+        texture=texture,
+        texture_alpha=texture_alpha,
+        alpha_mode=BLEND,
+        emission=(1.0, 1.0, 1.0) if glow else emission,
+        emission_texture=glow,
+    )
+
+
+def _linear(srgb: list[float] | None) -> tuple[float, float, float] | None:
+    return None if srgb is None else tuple(srgb_to_linear(np.clip(srgb, 0, 1)).tolist())
+
+
+def _texture(name: str | None, textures: TextureReader, has_uvs: bool) -> Texture | None:
+    pixels = textures.file(name) if name and has_uvs else None
+    return None if pixels is None else Texture(pixels)
