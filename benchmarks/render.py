@@ -112,7 +112,7 @@ def rendered(
 def render(stage: RenderStage, asset: Row) -> list[RenderedView]:
     with tempfile.TemporaryDirectory(dir=stage.context.scratch) as name:
         main = stage._unpack(asset, Path(name))
-        return list(stage.engine.render(main, asset, Path(name)).views)
+        return list(stage.engine.render(main, asset, stage.cameras(asset["uid"]), Path(name)).views)
 
 
 def cpu_seconds(stage: RenderStage) -> float:

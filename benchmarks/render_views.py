@@ -85,7 +85,7 @@ def _views(stage: RenderStage, asset: Row) -> tuple[np.ndarray, str]:
     try:
         with tempfile.TemporaryDirectory(dir=stage.context.scratch) as name:
             main = stage._unpack(asset, Path(name))
-            views = stage.engine.render(main, asset, Path(name)).views
+            views = stage.engine.render(main, asset, stage.cameras(asset["uid"]), Path(name)).views
             rgba = np.empty((stage.config.views, *size), np.uint8)
             for index, view in enumerate(views):  # one after the other, as the stage takes them
                 rgba[index] = view.rgba

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import AssetError
 from pipeline.rows import Row
+from render.cameras import Cameras
 from render.engine import Engine, Rendering, Unsupported
 
 log = logging.getLogger(__name__)
@@ -26,19 +27,19 @@ class AutoEngine:
     def start(self) -> None:
         self._raster.start()
 
-    def render(self, main: Path, asset: Row, folder: Path) -> Rendering:
+    def render(self, main: Path, asset: Row, cameras: Cameras, folder: Path) -> Rendering:
         """As `Engine.render`.
 
         Raises:
             AssetError: moreover if the object needs Blender, and it is not installed.
         """
         try:
-            return self._raster.render(main, asset, folder)
+            return self._raster.render(main, asset, cameras, folder)
         except Unsupported as error:
             log.info("object %s goes to Blender: %s", asset["uid"], error.what)
             if self._blender is None:
                 self._blender = self._started_blender(error)
-            return self._blender.render(main, asset, folder)
+            return self._blender.render(main, asset, cameras, folder)
 
     def close(self) -> None:
         self._raster.close()

@@ -1,6 +1,5 @@
 """The reference engine: Blender in a process of its own."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,26 +12,26 @@ from render.config import RenderConfig
 from render.coordinates import refuse_infinite
 from render.engine import Rendering
 from render.geometry import import_frame, z_up_matrix
-from render.layers import RenderedView, read_view
+from render.layers import read_view
 
 
 class BlenderEngine:
     """Keeps one Blender process for many objects; see `render.engine.Engine`."""
 
-    def __init__(self, config: RenderConfig, cameras: Cameras, blender: BlenderProcess):
-        self.config, self.cameras, self.blender = config, cameras, blender
+    def __init__(self, config: RenderConfig, blender: BlenderProcess):
+        self.config, self.blender = config, blender
 
     def start(self) -> None:
         self.blender.start()
 
-    def render(self, main: Path, asset: Row, folder: Path) -> Rendering:
+    def render(self, main: Path, asset: Row, cameras: Cameras, folder: Path) -> Rendering:
         refuse_infinite(main)
         if main.suffix in (".glb", ".gltf"):
             gltf.remove_animations(main)
-        manifest = self.blender.run(self._job(main, asset, folder))
+        manifest = self.blender.run(self._job(main, asset, cameras, folder))
         return Rendering(
             engine="blenderproc",
-            views=self._views(folder),
+            views=(read_view(folder / f"view_{index:04d}.exr") for index in range(len(cameras.world_to_camera))),
             center=np.array(manifest["center"]),
             scale=manifest["scale"],
             triangles=manifest["triangles"],
@@ -42,7 +41,7 @@ class BlenderEngine:
     def close(self) -> None:
         self.blender.close()
 
-    def _job(self, main: Path, asset: Row, folder: Path) -> dict:
+    def _job(self, main: Path, asset: Row, cameras: Cameras, folder: Path) -> dict:
         """What `render.blender_worker` is told."""
         # What the importer has done to the asset's frame already is undone first.
         to_z_up = z_up_matrix(asset["up_axis"], asset["rotation"]) @ import_frame(asset["format"], asset["up_axis"]).T
@@ -51,14 +50,10 @@ class BlenderEngine:
             "asset": str(main),
             "format": asset["format"],
             "to_z_up": to_z_up.tolist(),
-            "world_to_camera": self.cameras.world_to_camera.tolist(),
+            "world_to_camera": cameras.world_to_camera.tolist(),
             "resolution": self.config.resolution,
             "fov_deg": self.config.fov_deg,
             "samples": self.config.samples,
             "shading": self.config.shading,
             "max_triangles": self.config.max_triangles,
         }
-
-    def _views(self, folder: Path) -> Iterator[RenderedView]:
-        for index in range(len(self.cameras.world_to_camera)):
-            yield read_view(folder / f"view_{index:04d}.exr")

@@ -1,4 +1,4 @@
-"""Where the cameras stand: a Fibonacci sphere of pinhole cameras that all look at the origin.
+"""Pinhole cameras around an object: all look at the origin, from one distance.
 
 Conventions: OpenCV axes (x right, y down, z forward), pixel centres at .5, so that a centred camera has cx = W / 2.
 """
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
+from render.view_sets import fibonacci
+
 MARGIN = 1.03  # how much farther than touching: keeps the outermost pixels of every view empty
 
 
@@ -35,15 +36,12 @@ class Cameras:
 
 
 def fibonacci_cameras(views: int, resolution: int, fov_deg: float) -> Cameras:
-    """`views` cameras spread evenly over all directions, so far out that an object of unit diagonal always fits.
+    """The default set: `views` cameras spread evenly over all directions."""
+    return cameras_at(fibonacci(views), resolution, fov_deg)
 
-    The points are those of the offset Fibonacci lattice (Gonzalez 2010, "Measurement of areas on a sphere using
-    Fibonacci and latitude-longitude lattices"): equal steps in z, the golden angle in longitude, never a pole.
-    """
-    index = np.arange(views)
-    z = 1 - 2 * (index + 0.5) / views
-    ring = np.sqrt(1 - z**2)
-    directions_V3 = np.stack([ring * np.cos(GOLDEN_ANGLE * index), ring * np.sin(GOLDEN_ANGLE * index), z], axis=1)
+
+def cameras_at(directions_V3: np.ndarray, resolution: int, fov_deg: float) -> Cameras:
+    """A camera in each direction (unit vectors), so far out that an object of unit diagonal always fits."""
     # A bounding box of diagonal 1 lies inside the sphere of radius 0.5, and the cone of the field of view must hold it.
     distance = 0.5 / math.sin(math.radians(fov_deg) / 2) * MARGIN
     matrices = np.stack([look_at_origin(position) for position in directions_V3 * distance])

@@ -3,9 +3,10 @@
 import math
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from pipeline.settings import Section, runtime
+from render.view_sets import directions
 
 
 class RenderConfig(Section):
@@ -14,7 +15,11 @@ class RenderConfig(Section):
     engine: Literal["auto", "raster", "blenderproc"] = "auto"
     """raster: many times faster; blenderproc: the reference; auto: raster, or blenderproc where raster cannot."""
     views: int = 36
-    """Views per object, on a Fibonacci sphere."""
+    """Views per object."""
+    view_set: Literal["fibonacci", "hammersley", "rings", "fixed12", "fixed24", "fixed36", "fixed150"] = "fibonacci"
+    """Where the cameras stand; a fixed set has as many views as its name says."""
+    jitter_deg: float = Field(0.0, ge=0, le=45)
+    """Each camera is turned away by up to this angle, for every object in another way (by its uid)."""
     resolution: int = 512
     """Width and height in pixels."""
     fov_deg: float = 40.0
@@ -32,6 +37,11 @@ class RenderConfig(Section):
     """Address space that one Blender may take."""
     recycle_after: int = runtime(200)
     """Objects after which a Blender process is replaced."""
+
+    @model_validator(mode="after")
+    def _views_of_the_set(self) -> Self:
+        directions(self.view_set, self.views)
+        return self
 
     @model_validator(mode="after")
     def _raster_can_do_it(self) -> Self:

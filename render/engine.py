@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.errors import AssetError
 from pipeline.rows import Row
+from render.cameras import Cameras
 from render.layers import RenderedView
 
 
@@ -33,17 +34,18 @@ class Rendering:
 
 
 class Engine(Protocol):
-    """Renders objects one after the other, for the cameras and the config that it was made with."""
+    """Renders objects one after the other, by the config that it was made with."""
 
     def start(self) -> None:
         """Get ready; called once."""
 
-    def render(self, main: Path, asset: Row, folder: Path) -> Rendering:
+    def render(self, main: Path, asset: Row, cameras: Cameras, folder: Path) -> Rendering:
         """Render one object.
 
         Args:
             main: the asset's main file, unpacked into a folder of its own and checked by `render.guards`.
             asset: its row of the assets table.
+            cameras: from where it is seen.
             folder: where files may be left until the views have been read.
 
         Raises:

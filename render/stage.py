@@ -9,33 +9,34 @@ from pipeline.errors import AssetError, PipelineError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 from render import bundle, guards
 from render.auto_engine import AutoEngine
-from render.cameras import Cameras, fibonacci_cameras
+from render.cameras import Cameras, cameras_at
 from render.config import RenderConfig
 from render.engine import Engine, Rendering
 from render.images import encode_webp
 from render.surface import surface_points, view_points
+from render.view_sets import directions, jittered
 
 BLENDER_START_S = 180  # more than it ever takes
 MIN_COVERAGE = 0.002  # a few pixels: an object lost beside an outlier, or all but clear
 MAX_COVERAGE = 0.9  # of a camera that leaves room around a sphere: something is in front of it
 
 
-def make_engine(config: RenderConfig, cameras: Cameras, context: StageContext) -> Engine:
+def make_engine(config: RenderConfig, context: StageContext) -> Engine:
     """The engine that the config names; only its own libraries are imported."""
     if config.engine == "blenderproc":
-        return _blender(config, cameras, context)
+        return _blender(config, context)
     from render.raster.engine import RasterEngine
 
-    raster = RasterEngine(config, cameras)
-    return raster if config.engine == "raster" else AutoEngine(raster, lambda: _blender(config, cameras, context))
+    raster = RasterEngine(config)
+    return raster if config.engine == "raster" else AutoEngine(raster, lambda: _blender(config, context))
 
 
-def _blender(config: RenderConfig, cameras: Cameras, context: StageContext) -> Engine:
+def _blender(config: RenderConfig, context: StageContext) -> Engine:
     from render.blender_engine import BlenderEngine
     from render.blender_process import BlenderProcess, Limits
 
     limits = Limits(context.threads, config.timeout_s, config.memory_gb, config.recycle_after)
-    return BlenderEngine(config, cameras, BlenderProcess(context.scratch, limits))
+    return BlenderEngine(config, BlenderProcess(context.scratch, limits))
 
 
 class RenderStage(Stage):
@@ -48,7 +49,7 @@ class RenderStage(Stage):
 
     def __init__(self, config: RenderConfig, context: StageContext):
         super().__init__(config, context)
-        self.cameras = fibonacci_cameras(config.views, config.resolution, config.fov_deg)
+        self.directions = directions(config.view_set, config.views)
         self.engine: Engine | None = None
 
     @classmethod
@@ -62,7 +63,7 @@ class RenderStage(Stage):
         return own.get(config.engine) or super().timeout_s(config)
 
     def setup(self) -> None:
-        self.engine = make_engine(self.config, self.cameras, self.context)
+        self.engine = make_engine(self.config, self.context)
         self.engine.start()
 
     def process(self, batch: list[Row]) -> list[Row | Failure]:
@@ -81,12 +82,20 @@ class RenderStage(Stage):
         started = time.monotonic()
         try:
             with tempfile.TemporaryDirectory(prefix="render-", dir=self.context.scratch) as name:
-                folder = Path(name)
-                row = self._row(self.engine.render(self._unpack(asset, folder), asset, folder))
+                folder, cameras = Path(name), self.cameras(asset["uid"])
+                main = self._unpack(asset, folder)
+                row = self._row(self.engine.render(main, asset, cameras, folder), cameras)
         except PipelineError as error:
             error.args = (f"object {asset['uid']}: {error}",)
             raise
         return {"uid": asset["uid"], **row, "render_seconds": time.monotonic() - started}
+
+    def cameras(self, uid: str) -> Cameras:
+        """From where an object is seen: the same for all objects, unless they are jittered."""
+        config, seen_from = self.config, self.directions
+        if config.jitter_deg:
+            seen_from = jittered(seen_from, config.jitter_deg, uid)
+        return cameras_at(seen_from, config.resolution, config.fov_deg)
 
     def _unpack(self, asset: Row, folder: Path) -> Path:
         """The asset's main file, checked, in a folder of its own inside `folder`."""
@@ -97,23 +106,23 @@ class RenderStage(Stage):
         guards.check(main, self.config.max_texture_pixels)
         return main
 
-    def _row(self, rendering: Rendering) -> Row:
+    def _row(self, rendering: Rendering, cameras: Cameras) -> Row:
         config, images, points, coverage = self.config, [], [], 0.0
-        for index, (view, position) in enumerate(zip(rendering.views, self.cameras.positions, strict=True)):
+        for index, (view, position) in enumerate(zip(rendering.views, cameras.positions, strict=True)):
             coverage += float(view.rgba[..., 3].mean()) / 255 / config.views
             images.append({"bytes": encode_webp(view.rgba), "path": f"{index:03d}.webp"})
             points.append(view_points(view, position))
         if not MIN_COVERAGE <= coverage <= MAX_COVERAGE:
             raise AssetError(f"it fills {coverage:.2%} of its views; {MIN_COVERAGE:.1%} to {MAX_COVERAGE:.0%} is fine")
-        surface = surface_points(points, self.cameras, config.surface_points)
+        surface = surface_points(points, cameras, config.surface_points)
         if not len(surface.positions):
             raise AssetError("its views show no surface, only translucent fringes")
         return {
             "images": images,
             "width": config.resolution,
             "height": config.resolution,
-            "intrinsics": self.cameras.intrinsics,
-            "world_to_camera": self.cameras.world_to_camera.reshape(-1, 16),
+            "intrinsics": cameras.intrinsics,
+            "world_to_camera": cameras.world_to_camera.reshape(-1, 16),
             "center": rendering.center,
             "scale": rendering.scale,
             "points": surface.positions,

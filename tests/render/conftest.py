@@ -39,7 +39,7 @@ def render_in(request) -> Callable[..., Row]:
         if stage.config.engine == "raster":
             stage.setup()
         else:  # what setup() would make, around the Blender that runs already
-            stage.engine = BlenderEngine(stage.config, stage.cameras, request.getfixturevalue("blender"))
+            stage.engine = BlenderEngine(stage.config, request.getfixturevalue("blender"))
         asset = {
             "uid": file.stem,
             "file": file.name,

@@ -12,11 +12,13 @@ from pipeline.errors import AssetError
 from pipeline.stage import StageContext
 from render import auto_engine
 from render.auto_engine import AutoEngine
+from render.cameras import fibonacci_cameras
 from render.config import RenderConfig
 from render.engine import Rendering, Unsupported
 from render.stage import RenderStage
 from tests.render.raster.quads import quad_gltf
 
+CAMERAS = fibonacci_cameras(2, 32, 40.0)
 PLAIN = {"up_axis": "y", "rotation": ()}
 
 
@@ -29,7 +31,7 @@ class FakeBlender:
     def start(self):
         self.calls.append("start")
 
-    def render(self, main, asset, folder):
+    def render(self, main, asset, cameras, folder):
         self.calls.append(asset["uid"])
         return Rendering("blenderproc", iter(()), np.zeros(3), 1.0, 1, [])
 
@@ -38,7 +40,7 @@ class FakeBlender:
 
 
 class Picky(FakeBlender):
-    def render(self, main, asset, folder):
+    def render(self, main, asset, cameras, folder):
         if "glass" in asset["uid"]:
             raise Unsupported("it is of glass")
         if "broken" in asset["uid"]:
@@ -47,7 +49,7 @@ class Picky(FakeBlender):
 
 
 def choose(engine: AutoEngine, uid: str) -> str:
-    return engine.render(Path("a.glb"), {"uid": uid}, Path()).engine
+    return engine.render(Path("a.glb"), {"uid": uid}, CAMERAS, Path()).engine
 
 
 def test_blender_is_started_once_and_only_when_an_object_needs_it(monkeypatch):
