@@ -72,9 +72,9 @@ def make_material(entry: MtlEntry | None, textures: TextureReader, has_uvs: bool
         return Material()
     color = _linear(entry.numbers("kd", 3)) or GREY
     emission = _linear(entry.numbers("ke", 3)) or (0.0, 0.0, 0.0)
-    texture = _texture(entry.texture("map_kd"), textures, has_uvs)
-    glow = _texture(entry.texture("map_ke"), textures, has_uvs)
     opacity_map = entry.texture("map_d")
+    texture = _texture(entry.texture("map_kd"), textures, has_uvs, over_black=opacity_map is None)
+    glow = _texture(entry.texture("map_ke"), textures, has_uvs, over_black=True)
     if opacity_map is not None and opacity_map != entry.texture("map_kd"):
         raise Unsupported("the opacity of a material is an image of its own")
     opacity, clearness = (entry.numbers(keyword, 1) for keyword in OPACITY)
@@ -95,6 +95,9 @@ def _linear(srgb: list[float] | None) -> tuple[float, float, float] | None:
     return None if srgb is None else tuple(srgb_to_linear(np.clip(srgb, 0, 1)).tolist())
 
 
-def _texture(name: str | None, textures: TextureReader, has_uvs: bool) -> Texture | None:
-    pixels = textures.file(name) if name and has_uvs else None
+def _texture(name: str | None, textures: TextureReader, has_uvs: bool, over_black: bool) -> Texture | None:
+    """An image whose own alpha nothing asks for shows over black, as in Blender: what its clear pixels hold is mostly
+    no colour that anyone has chosen."""
+    read = textures.file_over_black if over_black else textures.file
+    pixels = read(name) if name and has_uvs else None
     return None if pixels is None else Texture(pixels)

@@ -23,6 +23,18 @@ class TextureReader:
             self._decoded[name] = self._decode(name, path.read_bytes() if path else b"")
         return self._decoded[name]
 
+    def file_over_black(self, name: str) -> np.ndarray | None:
+        """As `file`, but opaque: its colours (sRGB values, not light) are multiplied by its alpha."""
+        key = f"{name} over black"
+        if key not in self._decoded:
+            pixels = self.file(name)
+            if pixels is not None and pixels[..., 3].min() < 255:
+                pixels = pixels.copy()
+                pixels[..., :3] = (pixels[..., :3] * pixels[..., 3:].astype(np.uint16) + 127) // 255
+                pixels[..., 3] = 255
+            self._decoded[key] = pixels
+        return self._decoded[key]
+
     def embedded(self, key: str, data: bytes) -> np.ndarray | None:
         """[H, W, 4] uint8 of an encoded image; None if it is broken. `key` tells images apart and names them."""
         if key not in self._decoded:
