@@ -1,5 +1,7 @@
 """Every material, made to look the same from all sides: its base colour, unlit (`albedo`) or matte (`diffuse`).
 
+Only `studio` leaves materials as they are, highlights and all.
+
 Works on the node trees that Blender's importers build. It is part of the worker, but needs no `bpy` of its own.
 """
 
@@ -20,11 +22,11 @@ GREY = (0.8, 0.8, 0.8, 1.0)  # Blender's own colour of a surface without a mater
 def override(material: Material, shading: str, readable: Callable[[Any], bool]) -> list[str]:
     """Replace the material's shader; its colour and alpha sockets keep what feeds them.
 
-    Materials without a Principled shader (glTF's unlit ones) are unlit already and stay.
+    Materials without a Principled shader (glTF's unlit ones) are unlit already and stay, as do all of `studio`.
 
     Args:
         material: a material with nodes.
-        shading: albedo or diffuse.
+        shading: albedo, diffuse or studio.
         readable: whether an image (or None) has pixels.
 
     Returns:
@@ -37,7 +39,7 @@ def override(material: Material, shading: str, readable: Callable[[Any], bool]) 
         if socket.name != "Surface":
             _unlink(links, socket)
     principled = _find_principled(output.inputs["Surface"])
-    if principled is not None:
+    if principled is not None and shading != "studio":
         shader = _unlit(nodes, links, principled) if shading == "albedo" else _matte(nodes, links, principled)
         links.new(_with_alpha(nodes, links, shader, principled.inputs["Alpha"]), output.inputs["Surface"])
     # Light that surfaces throw on each other is no part of a colour, and a lamp per triangle costs minutes.
@@ -154,8 +156,8 @@ def _drop_unreadable(links: Any, output: Node, readable: Callable[[Any], bool]) 
         for link in [link for socket in node.outputs for link in socket.links]:
             target = link.to_socket
             links.remove(link)
-            if target.node.label == GLOW:
+            if target.node.label == GLOW or target.name == "Emission Color":
                 target.default_value = (0.0, 0.0, 0.0, 1.0)
-            elif target.node.type not in ("EMISSION", "BSDF_DIFFUSE"):
+            elif target.node.type not in ("EMISSION", "BSDF_DIFFUSE", "BSDF_PRINCIPLED", "NORMAL_MAP"):
                 target.default_value = [1.0] * len(target.default_value) if target.type == "RGBA" else 1.0
     return lost

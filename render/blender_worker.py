@@ -31,12 +31,13 @@ from blenderproc.python.utility.Initializer import clean_up
 from mathutils import Matrix
 
 from pipeline.errors import AssetError
-from render import blender_materials
+from render import blender_materials, blender_world
 from render.geometry import normalisation, repeated_faces
 
 PR_SET_PDEATHSIG = 1
 CLIP_START, CLIP_END = 0.01, 100.0
 DIFFUSE_BOUNCES = 3
+STUDIO_BOUNCES = 4  # of glossy and transmitted light
 TRANSPARENT_BOUNCES = 32  # layers of leaves and glass along one ray; at Blender's 8, dense plants get black spots
 VISIBLE_ALPHA = 0.1  # a surface clearer than this does not count as the place where a ray ends
 
@@ -294,9 +295,11 @@ def render_views(meshes: list, job: dict) -> None:
     scene, resolution = bpy.context.scene, job["resolution"]
     RendererUtility.set_max_amount_of_samples(job["samples"])
     # White light from everywhere for `diffuse`; emission, as in `albedo`, needs neither light nor bounces.
-    bounces = DIFFUSE_BOUNCES if job["shading"] == "diffuse" else 0
-    RendererUtility.set_world_background([1.0, 1.0, 1.0])
-    RendererUtility.set_light_bounces(bounces, 0, 0, bounces, 0, TRANSPARENT_BOUNCES, 0)
+    diffuse = 0 if job["shading"] == "albedo" else DIFFUSE_BOUNCES
+    glossy = STUDIO_BOUNCES if job["shading"] == "studio" else 0
+    make_light = blender_world.make_studio if job["shading"] == "studio" else blender_world.make_white
+    make_light(scene.world)
+    RendererUtility.set_light_bounces(diffuse, glossy, 0, diffuse + glossy, glossy, TRANSPARENT_BOUNCES, 0)
     CameraUtility.set_intrinsics_from_blender_params(
         math.radians(job["fov_deg"]), resolution, resolution, CLIP_START, CLIP_END, 1, 1, 0, 0, "FOV"
     )
