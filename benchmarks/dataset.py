@@ -31,8 +31,9 @@ from pipeline.corpus import Corpus
 from pipeline.objects import GAUSSIAN_COLUMNS, find_object
 from pipeline.pack.config import PackConfig
 from pipeline.pack.stage import PackStage
-from pipeline.rows import Row
+from pipeline.rows import Row, table_from_rows
 from pipeline.schema import INDEX, TABLES, TRIPLET_TABLES
+from pipeline.shard_writer import GROUP_BYTES
 from pipeline.torch_stream import COLUMNS, TripletStream
 
 SHARD_SIZE = 64
@@ -73,8 +74,14 @@ def repeated(source: Corpus, target: Path, objects: int) -> Corpus:
     for table in TRIPLET_TABLES:
         for shard in range(-(-objects // SHARD_SIZE)):
             with corpus.table_writer(corpus.shard_path(table, shard), TABLES[table]) as writer:
+                group: list[pa.Table] = []
                 for row in rows[shard * SHARD_SIZE : (shard + 1) * SHARD_SIZE]:
-                    writer.write([{name: row[name] for name in TABLES[table].names}])
+                    group.append(table_from_rows([{name: row[name] for name in TABLES[table].names}], TABLES[table]))
+                    if sum(part.nbytes for part in group) > GROUP_BYTES:  # as stages cut their row groups
+                        writer.write_table(pa.concat_tables(group))
+                        group = []
+                if group:
+                    writer.write_table(pa.concat_tables(group))
     return corpus
 
 

@@ -24,8 +24,7 @@ class Triplets:
         """
         self.corpus = corpus
         self.split = split
-        root = "triplets/" if corpus.exists("triplets") else ""
-        self.files = sorted(corpus.filesystem.glob(corpus.path(f"{root}{split}/*.parquet")))
+        self.files = corpus.packed_files(split)
         if not self.files:
             raise ConfigError(f"{corpus.uri} has no packed triplets of split {split}: run --stage pack")
 

@@ -2,15 +2,16 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from pipeline.corpus import Corpus
 from pipeline.pack.config import PackConfig
 from pipeline.pack.features import with_features
-from pipeline.pack.images import changes_views, with_views
-from pipeline.pack.join import joined_rows
+from pipeline.pack.images import CHANGING, changes_views, with_views
+from pipeline.pack.join import Joined, joined_rows
+from pipeline.pack.page_writer import PageWriter
 from pipeline.pack.survey import SPLITS, PackedObject
 from pipeline.rows import rows_from_table, table_from_rows
 from pipeline.schema import triplets_schema
@@ -21,21 +22,38 @@ class PlannedFile:
     """One Parquet file of a split: its name and what goes in, in order."""
 
     split: str
-    name: str  # SPLIT-00000-of-00012.parquet
+    name: str  # SPLIT-00000-of-00012-GENERATION.parquet
     objects: tuple[PackedObject, ...]
 
+    @property
+    def path(self) -> str:
+        """Inside the packed folder."""
+        return f"{self.split}/{self.name}"
 
-def plan_files(objects: Iterable[PackedObject], file_bytes: int) -> list[PlannedFile]:
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A planned file that is written."""
+
+    planned: PlannedFile
+    bytes: int
+    sha256: str
+
+
+def plan_files(objects: Iterable[PackedObject], file_bytes: int, generation: str) -> list[PlannedFile]:
     """Deal the objects, in the order of the corpus, to files of about `file_bytes`.
 
     Sizes are those that the rows take in the shards, so names (which carry the number of files) are known before a
     file is written, and files can be written side by side.
+
+    Args:
+        generation: part of the names, so that the files of two packings can lie in one folder.
     """
     objects = list(objects)
     planned = []
     for split in SPLITS:
         parts = list(_cut([item for item in objects if item.split == split], file_bytes))
-        names = [f"{split}-{i:05d}-of-{len(parts):05d}.parquet" for i in range(len(parts))]
+        names = [f"{split}-{i:05d}-of-{len(parts):05d}-{generation}.parquet" for i in range(len(parts))]
         planned += [PlannedFile(split, name, part) for name, part in zip(names, parts, strict=True)]
     return planned
 
@@ -52,34 +70,39 @@ def _cut(objects: list[PackedObject], file_bytes: int) -> Iterator[tuple[PackedO
         yield tuple(part)
 
 
-def write_file(corpus: Corpus, path: str, planned: PlannedFile, config: PackConfig) -> None:
+def write_file(corpus: Corpus, path: str, planned: PlannedFile, config: PackConfig) -> WrittenFile:
     """Join the planned objects and write them at `path`; memory holds about two row groups."""
-    rows = _rows(corpus, planned.objects)
-    if changes_views(config):
-        rows = (_with_views(row, config) for row in rows)
-    with corpus.table_writer(path, with_features(triplets_schema())) as writer:
-        for group in _row_groups(rows, config.row_group_bytes):
-            writer.write_table(group)
+    with corpus.atomic_file(path) as file, PageWriter(file, with_features(triplets_schema())) as writer:
+        for group in _row_groups(_rows(corpus, planned.objects, config), config.row_group_bytes):
+            table = pa.concat_tables([row.values for row in group]).combine_chunks()
+            writer.write_group(table, {leaf: [row.pages[leaf] for row in group] for leaf in group[0].pages})
+    return WrittenFile(planned, writer.bytes, writer.sha256)
 
 
-def _rows(corpus: Corpus, objects: Iterable[PackedObject]) -> Iterator[pa.Table]:
+def _rows(corpus: Corpus, objects: Iterable[PackedObject], config: PackConfig) -> Iterator[Joined]:
+    changing = changes_views(config)
+    decoded = CHANGING if changing else frozenset()
     for shard, group in itertools.groupby(objects, key=lambda item: item.shard):
-        yield from joined_rows(corpus, shard, [item.uid for item in group])
+        for row in joined_rows(corpus, shard, [item.uid for item in group], decoded):
+            yield replace(row, values=_with_views(row.values, config)) if changing else row
 
 
 def _with_views(row: pa.Table, config: PackConfig) -> pa.Table:
-    changed = [with_views(joined, config) for joined in rows_from_table(row)]
-    return table_from_rows(changed, triplets_schema())
+    changed = [with_views(values, config) for values in rows_from_table(row)]
+    return table_from_rows(changed, row.schema)
 
 
-def _row_groups(rows: Iterable[pa.Table], row_group_bytes: int) -> Iterator[pa.Table]:
-    """Rows gathered into tables that stay under `row_group_bytes` (or hold a single, larger row)."""
+def _row_groups(rows: Iterable[Joined], row_group_bytes: int) -> Iterator[list[Joined]]:
+    """Rows gathered into groups that stay under `row_group_bytes` (or hold a single, larger row).
+
+    The rows of a group have the same columns in pages.
+    """
     group, size = [], 0
     for row in rows:
-        if group and size + row.nbytes > row_group_bytes:
-            yield pa.concat_tables(group).combine_chunks()
+        if group and (size + row.nbytes > row_group_bytes or row.pages.keys() != group[0].pages.keys()):
+            yield group
             group, size = [], 0
         group.append(row)
         size += row.nbytes
     if group:
-        yield pa.concat_tables(group).combine_chunks()
+        yield group

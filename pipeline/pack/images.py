@@ -10,6 +10,9 @@ from pipeline.rows import Row
 
 PER_VIEW = ("images", "intrinsics", "world_to_camera", "image_embeddings", "view_weights")
 
+# The large columns that may change with the views: these have to be decoded.
+CHANGING = frozenset({"images", "intrinsics", "world_to_camera", "image_embeddings"})
+
 
 def changes_views(config: PackConfig) -> bool:
     """Whether anything is to be done to the views."""

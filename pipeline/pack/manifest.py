@@ -1,11 +1,11 @@
 """manifest.json: what a packed folder must contain, byte by byte, and the check that it still does."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.corpus import Corpus
-from pipeline.pack.files import PlannedFile
+from pipeline.pack.files import WrittenFile
 from pipeline.pack.survey import Survey
 from pipeline.version import code_version
 
@@ -13,21 +13,25 @@ CHUNK = 1 << 22
 
 
 def build_manifest(
-    corpus: Corpus, folder: str, files: list[PlannedFile], survey: Survey, config: Mapping[str, Any]
+    files: Iterable[WrittenFile], survey: Survey, generation: str, config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The manifest of the files that lie in `folder` (a path inside the corpus)."""
-    entries = []
-    for planned in files:
-        path = f"{planned.split}/{planned.name}"
-        sha256, size = file_digest(corpus, folder, path)
-        entries.append({"path": path, "rows": len(planned.objects), "bytes": size, "sha256": sha256})
+    """The manifest of these files."""
     return {
         "code": f"clip-gs-corpus {code_version()}",
+        "generation": generation,
         "config": dict(config),
         "objects": survey.objects,
         "triplets": len(survey.packed),
         "left_out": dict(sorted(survey.left_out.items())),
-        "files": entries,
+        "files": [
+            {
+                "path": file.planned.path,
+                "rows": len(file.planned.objects),
+                "bytes": file.bytes,
+                "sha256": file.sha256,
+            }
+            for file in files
+        ],
     }
 
 
@@ -47,8 +51,9 @@ def check_folder(folder: Corpus) -> list[str]:
     Raises:
         FileNotFoundError: the folder has no manifest.json.
     """
-    problems = []
-    for entry in folder.read_json("manifest.json")["files"]:
+    entries = folder.read_json("manifest.json")["files"]
+    problems = [f"{path}: not in the manifest; remove it" for path in strangers(folder, entries)]
+    for entry in entries:
         path = entry["path"]
         if not folder.exists(path):
             problems.append(f"{path}: not there; download it again")
@@ -64,3 +69,10 @@ def check_folder(folder: Corpus) -> list[str]:
             if rows != entry["rows"]:
                 problems.append(f"{path}: {rows} rows instead of {entry['rows']}")
     return problems
+
+
+def strangers(folder: Corpus, entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Parquet files in a packed folder that are not among the manifest's entries: left by a packing that was killed."""
+    files = folder.filesystem.glob(folder.path("*", "*.parquet"))
+    paths = {path.removeprefix(folder.path("")) for path in files}
+    return sorted(paths - {entry["path"] for entry in entries})

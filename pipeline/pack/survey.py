@@ -1,18 +1,21 @@
 """The first pass over a corpus: which objects are packed, which are left out and why, and facts for the card."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.corpus import Corpus
+from pipeline.corpus import METADATA_KEY, Corpus
 from pipeline.errors import ConfigError
 from pipeline.pack.config import PackConfig
 from pipeline.pack.gates import Gate, gate_columns, gates
 from pipeline.rows import Row, rows_from_table
 from pipeline.schema import TRIPLET_TABLES
+from pipeline.settings import content_hash
 from pipeline.shard_reader import TableReader
+from pipeline.version import code_version
 
 SPLITS = ("train", "val", "heldout")
 
@@ -46,6 +49,11 @@ class Survey:
     left_out: Counter = field(default_factory=Counter)  # reason -> objects
     counts: dict[str, Counter] = field(default_factory=dict)  # column -> value -> packed objects
     measures: dict[str, list[float]] = field(default_factory=dict)  # column -> values of the packed objects
+    records: Any = field(default_factory=hashlib.sha256)  # of what the stages noted of all shards, as they come
+
+    def generation(self, config: PackConfig) -> str:
+        """A short name for what is packed: another corpus, config or version of the code gives another."""
+        return content_hash([self.records.hexdigest(), config.content(), code_version()])[:8]
 
     def note(self, row: Mapping[str, Any]) -> None:
         """Count the row of a packed object."""
@@ -84,6 +92,9 @@ def _survey_shard(
         tables = {
             name: stack.enter_context(closing(TableReader(corpus, corpus.shard_path(name, shard)))) for name in present
         }
+        for name, table in tables.items():
+            record = (table.metadata.metadata or {}).get(METADATA_KEY, b"")
+            survey.records.update(f"{name} {shard} {len(record)} ".encode() + record)
         rows = _whole_rows(tables, columns, survey)
         for reason, gate in chosen.items():
             passed = gate(rows)
