@@ -41,10 +41,21 @@ STUDIO_BOUNCES = 4  # of glossy and transmitted light
 TRANSPARENT_BOUNCES = 32  # layers of leaves and glass along one ray; at Blender's 8, dense plants get black spots
 VISIBLE_ALPHA = 0.1  # a surface clearer than this does not count as the place where a ray ends
 
+# Textures stay the files that they are, so that it can be seen where they lie.
+USD_OPTIONS = {
+    "import_textures_mode": "IMPORT_NONE",
+    "import_cameras": False,
+    "import_lights": False,
+    "create_world_material": False,
+    "set_frame_range": False,
+    "validate_meshes": True,
+}
 IMPORTERS = {
     "glb": lambda path: bpy.ops.import_scene.gltf(filepath=path),
     "gltf": lambda path: bpy.ops.import_scene.gltf(filepath=path),
     "fbx": lambda path: bpy.ops.import_scene.fbx(filepath=path, use_image_search=False, use_anim=False),
+    "dae": lambda path: bpy.ops.wm.collada_import(filepath=path),
+    "usdz": lambda path: bpy.ops.wm.usd_import(filepath=path, **USD_OPTIONS),
     "obj": lambda path: bpy.ops.wm.obj_import(filepath=path, forward_axis="Y", up_axis="Z", validate_meshes=True),
     "ply": lambda path: bpy.ops.wm.ply_import(filepath=path, forward_axis="Y", up_axis="Z"),
     "stl": lambda path: bpy.ops.wm.stl_import(filepath=path, forward_axis="Y", up_axis="Z", use_mesh_validate=True),

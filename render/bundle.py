@@ -6,13 +6,14 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.errors import AssetError
 
-FORMATS = ("glb", "gltf", "obj", "ply", "stl", "fbx")
+FORMATS = ("glb", "gltf", "obj", "ply", "stl", "fbx", "dae", "usdz")
+USD_LAYERS = (".usd", ".usda", ".usdc")
 MAX_FILES = 10_000
 MAX_UNPACKED_BYTES = 4 * 1024**3
 
 
 def unpack(file: Path, asset_format: str, folder: Path) -> Path:
-    """Put the asset into the empty `folder`; returns its main file, `folder/asset.FORMAT`.
+    """Put the asset into the empty `folder`; returns its main file, `folder/asset.FORMAT`, of USDZ its first layer.
 
     Raises:
         AssetError: unknown format, not a zip file, no main file inside, a member that would land outside of `folder`,
@@ -22,16 +23,31 @@ def unpack(file: Path, asset_format: str, folder: Path) -> Path:
         raise AssetError(f"format {asset_format!r} cannot be rendered; these can: {', '.join(FORMATS)}")
     main = folder / f"asset.{asset_format}"
     if file.suffix != ".zip":
+        if asset_format == "usdz":  # a zip file itself; its textures are files for Blender then, checked like others
+            return _unpack_usdz(file, folder)
         shutil.copyfile(file, main)
         return main
-    try:
-        with zipfile.ZipFile(file) as archive:
-            _extract(archive, folder)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise AssetError(f"its bundle cannot be unpacked: {error}") from error
+    _unzip(file, folder)
     if not main.is_file():
         raise AssetError(f"its bundle holds no {main.name}")
     return main
+
+
+def _unpack_usdz(file: Path, folder: Path) -> Path:
+    first = next(iter(_unzip(file, folder)), "")
+    if not first.endswith(USD_LAYERS) or "/" in first:
+        raise AssetError(f"its first member {first[:80]!r} is no USD layer at the top of the archive")
+    return folder / first
+
+
+def _unzip(file: Path, folder: Path) -> list[str]:
+    """Unpack a zip file; returns its members' names."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _extract(archive, folder)
+            return archive.namelist()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        raise AssetError(f"its bundle cannot be unpacked: {error}") from error
 
 
 def _extract(archive: zipfile.ZipFile, folder: Path) -> None:

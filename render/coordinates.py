@@ -3,18 +3,16 @@
 FBX, Collada and USD files are not looked into. What is broken otherwise is left to the importer, which says so.
 """
 
-import base64
 import mmap
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 import trimesh
 
 from pipeline.errors import AssetError
-from render.gltf import Document, read_document
+from render.gltf import Document, buffer_bytes, read_document
 
 FLOAT = 5126  # glTF's componentType
 # A vertex of an OBJ file, one of whose first three numbers a 32-bit float cannot hold
@@ -69,13 +67,6 @@ def _floats(index: int, document: Document, binary: bytes, folder: Path, buffers
     view = document["bufferViews"][accessor["bufferView"]]
     number = view["buffer"]
     if number not in buffers:
-        uri = document["buffers"][number].get("uri")
-        buffers[number] = binary if uri is None else _read(uri, folder)
+        buffers[number] = buffer_bytes(document, binary, folder, number)
     start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
     return np.ndarray((accessor["count"], 3), "<f4", buffers[number], start, (view.get("byteStride", 12), 4))
-
-
-def _read(uri: str, folder: Path) -> bytes:
-    if uri.startswith("data:"):
-        return base64.b64decode(uri.partition(",")[2])
-    return (folder / unquote(uri)).read_bytes()  # inside the folder: render.guards has checked it

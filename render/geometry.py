@@ -42,12 +42,12 @@ def z_up_matrix(up_axis: str, rotation: np.ndarray | None) -> np.ndarray:
 def import_frame(asset_format: str, up_axis: str) -> np.ndarray:
     """[3, 3] matrix that Blender's importer of this format has already applied to the asset's own frame.
 
-    OBJ, PLY and STL are imported as they are. The glTF importer always turns y up into z up. FBX files say themselves
-    which axis is up, and the importer follows them: the result is upright whatever `up_axis` says.
+    OBJ, PLY and STL are imported as they are. The glTF importer always turns y up into z up. FBX, Collada and USD files
+    say themselves which axis is up, and the importers follow them: the result is upright whatever `up_axis` says.
     """
     if asset_format in ("glb", "gltf"):
         return Y_UP_TO_Z_UP
-    if asset_format == "fbx":
+    if asset_format in ("fbx", "dae", "usdz"):
         return z_up_matrix(up_axis, None)
     return np.eye(3)
 

@@ -1,9 +1,11 @@
 """The JSON document of a .gltf or .glb file (glTF 2.0 specification, section 4.4), read and rewritten."""
 
+import base64
 import json
 import struct
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from pipeline.errors import AssetError
 
@@ -31,8 +33,29 @@ def remove_animations(main: Path) -> None:
     Blender's importer leaves every object where its animation begins; the nodes say where it rests.
     """
     document, binary = read_document(main)
-    if not document.pop("animations", None):
-        return
+    if document.pop("animations", None):
+        write_document(main, document, binary)
+
+
+def buffer_bytes(document: Document, binary: bytes, folder: Path, index: int) -> bytes:
+    """The content of a buffer: the binary chunk, a data URI, or a file in the asset's own `folder`.
+
+    Raises:
+        KeyError, IndexError, TypeError, ValueError, OSError: the document is not valid, or the file is not there.
+    """
+    uri = document["buffers"][index].get("uri")
+    if uri is None:
+        return binary
+    if uri.startswith("data:"):
+        return base64.b64decode(uri.partition(",")[2])
+    path = (folder / unquote(uri)).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ValueError(f"its buffer {uri[:100]!r} lies outside of its folder")
+    return path.read_bytes()
+
+
+def write_document(main: Path, document: Document, binary: bytes) -> None:
+    """Replace the file by this document and, in a .glb, this binary chunk."""
     text = json.dumps(document).encode()
     if main.suffix == ".gltf":
         main.write_bytes(text)

@@ -18,9 +18,8 @@ from pipeline.errors import AssetError
 from render.gltf import read_document
 
 MTLLIB = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]+)", re.MULTILINE)
-# The importer claims to know it, but the library that decodes it is not in the bpy wheel: it would load no faces.
-UNREADABLE_EXTENSION = "KHR_draco_mesh_compression"
-MODELS = frozenset({".glb", ".gltf", ".obj", ".mtl", ".ply", ".stl", ".fbx", ".bin"})
+USDA_PATH = re.compile(rb"@+([^@\n]+)@+")
+MODELS = frozenset({".glb", ".gltf", ".obj", ".mtl", ".ply", ".stl", ".fbx", ".dae", ".usd", ".usda", ".usdc", ".bin"})
 
 
 def check(main: Path, max_texture_pixels: int) -> None:
@@ -38,13 +37,14 @@ def check(main: Path, max_texture_pixels: int) -> None:
     if main.suffix == ".obj":
         for names in MTLLIB.findall(main.read_bytes()):
             _check_reference(names.decode("utf-8", "replace"))
+    for layer in main.parent.rglob("*.usda"):
+        for name in USDA_PATH.findall(layer.read_bytes()):
+            _check_reference(name.decode("utf-8", "replace"))
 
 
 def _check_gltf(main: Path, max_texture_pixels: int) -> None:
     document, binary = read_document(main)
     views = document.get("bufferViews", [])
-    if UNREADABLE_EXTENSION in document.get("extensionsRequired", []):
-        raise AssetError(f"it is compressed with {UNREADABLE_EXTENSION} (Draco); decompress it first")
     try:
         for part in ("buffers", "images"):
             for entry in document.get(part, []):

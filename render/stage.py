@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pipeline.errors import AssetError, PipelineError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
-from render import bundle, guards
+from render import bundle, draco, guards
 from render.auto_engine import AutoEngine
 from render.cameras import Cameras, cameras_at
 from render.config import RenderConfig
@@ -104,6 +104,8 @@ class RenderStage(Stage):
         (folder / "asset").mkdir()
         main = bundle.unpack(stored, asset["format"], folder / "asset")
         guards.check(main, self.config.max_texture_pixels)
+        if main.suffix in (".glb", ".gltf"):
+            draco.decompress(main)
         return main
 
     def _row(self, rendering: Rendering, cameras: Cameras) -> Row:

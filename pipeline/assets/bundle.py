@@ -22,7 +22,7 @@ def bundle(fetched: Fetched, target: Path) -> str:
         AssetError: a side file has the main file's place.
     """
     file_format = fetched.main.suffix.removeprefix(".")
-    if not fetched.side_files and file_format in ("glb", "ply", "stl"):
+    if not fetched.side_files and file_format in ("glb", "ply", "stl", "usdz"):
         shutil.copyfile(fetched.main, target)
         return file_format
     folder = fetched.main.parent

@@ -3,8 +3,9 @@
 import mmap
 import re
 import struct
+import zipfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline.assets import gltf
 from pipeline.errors import AssetError
@@ -24,10 +25,17 @@ def check_file(path: Path) -> None:
     """
     file_format = path.suffix.removeprefix(".")
     if file_format not in CHECKS:
-        raise AssetError(f"{path.name}: format '{file_format}' is not read; convert it to one of {', '.join(CHECKS)}")
+        raise AssetError(f"{path.name}: {why_not_read(file_format)}")
     if path.stat().st_size == 0:
         raise AssetError(f"{path.name}: the file is empty")
     CHECKS[file_format](path)
+
+
+def why_not_read(file_format: str) -> str:
+    """The reason, and the cure, for a format that is none of `CHECKS`."""
+    if file_format == "blend":
+        return "a .blend file may hold programs, which Blender would run; export it to GLB where it was made"
+    return f"format '{file_format}' is not read; convert it to one of {', '.join(CHECKS)}"
 
 
 def _check_gltf(path: Path) -> None:
@@ -72,6 +80,33 @@ def _check_fbx(path: Path) -> None:
             raise AssetError(f"{path.name}: not a binary FBX file; text FBX is not read, convert it to GLB")
 
 
+def _check_dae(path: Path) -> None:
+    text = path.read_bytes().replace(b"\0", b"")  # whatever the width of its letters
+    if b"<COLLADA" not in text[:4096]:
+        raise AssetError(f"{path.name}: not a Collada file")
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+        raise AssetError(
+            f"{path.name}: it defines XML entities, which may be bombs or read files; export it anew"
+        )
+    if b"</COLLADA>" not in text[-256:]:
+        raise AssetError(f"{path.name}: cut short (its last element does not end); fetch it again")
+    if b"<mesh" not in text:
+        raise AssetError(f"{path.name}: it has no meshes")
+
+
+def _check_usdz(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except zipfile.BadZipFile as error:
+        raise AssetError(f"{path.name}: not a whole USDZ file ({error})") from error
+    # The first file is the stage (USDZ specification, "Layout"); compressed members are against it, and may be bombs.
+    if not members or PurePosixPath(members[0].filename).suffix not in (".usd", ".usda", ".usdc"):
+        raise AssetError(f"{path.name}: its first member is no USD file")
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise AssetError(f"{path.name}: its members are compressed, as no USDZ file's are")
+
+
 # the formats that are read, and the check of each
 CHECKS: dict[str, Callable[[Path], None]] = {
     "glb": _check_gltf,
@@ -80,4 +115,6 @@ CHECKS: dict[str, Callable[[Path], None]] = {
     "ply": _check_ply,
     "stl": _check_stl,
     "fbx": _check_fbx,
+    "dae": _check_dae,
+    "usdz": _check_usdz,
 }

@@ -33,14 +33,17 @@ class Sidecar(BaseModel):
 
 
 class FolderSource(AssetSource):
-    """Every GLB, GLTF, OBJ, PLY, STL and FBX file below `assets.path`, or that one file; `FILE.json` beside one may
-    describe it."""
+    """Every file of a known format below `assets.path`, or that one file; `FILE.json` beside one may describe it.
+
+    Blender's own files are listed, too, so that it is on record why they are not read.
+    """
 
     def plan(self) -> Iterator[Row]:
         root = self._root()
         given = Path(self.config.path)
         candidates = [given] if given.is_file() else root.rglob("*")
-        files = sorted(path for path in candidates if path.suffix.lower()[1:] in CHECKS and path.is_file())
+        listed = {*CHECKS, "blend"}
+        files = sorted(path for path in candidates if path.suffix.lower()[1:] in listed and path.is_file())
         if not files:
             raise ConfigError(f"assets.path: no {', '.join(CHECKS)} file in the folder {root}")
         for file in files:

@@ -10,6 +10,8 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from urllib.parse import unquote
+from xml.sax.saxutils import unescape
 
 from pipeline.assets import gltf
 from pipeline.errors import AssetError
@@ -24,6 +26,7 @@ _LIBRARY_LINE = re.compile(rb"^[ \t]*mtllib[ \t][^\n]*", re.MULTILINE)
 # A path in a binary FBX file: a node's name after its length, then the node's first property: type S, length, text
 _FBX_PATH = re.compile(rb"(?:\x10RelativeFilename|\x08File[nN]ame)S(....)", re.DOTALL)
 _FBX_EMBEDDED = re.compile(rb"ContentR(?!\0\0\0\0)")
+_DAE_IMAGE = re.compile(rb"(<init_from[^>]*>)([^<]*)(</init_from>)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -37,8 +40,9 @@ class NamedFiles:
 
 
 def named_files(path: Path) -> NamedFiles:
-    """The files that `path` (OBJ, MTL, glTF, FBX; no other format names any) refers to."""
-    readers = {".obj": _obj_files, ".mtl": _mtl_files, ".gltf": _gltf_files, ".glb": _gltf_files, ".fbx": _fbx_files}
+    """The files that `path` (OBJ, MTL, glTF, FBX, Collada; no other format names any) refers to."""
+    readers = {".obj": _obj_files, ".mtl": _mtl_files, ".gltf": _gltf_files, ".glb": _gltf_files}
+    readers |= {".fbx": _fbx_files, ".dae": _dae_files}
     reader = readers.get(path.suffix.lower())
     return reader(path) if reader else NamedFiles()
 
@@ -75,6 +79,8 @@ def cut(path: Path, references: set[str]) -> None:
         gltf.write_document(path, gltf.without_images(gltf.read_document(path), references))
     elif path.suffix == ".fbx":
         _overwrite_fbx_paths(path, references)
+    elif path.suffix == ".dae":
+        path.write_bytes(_DAE_IMAGE.sub(lambda found: _without_dae_image(found, references), path.read_bytes()))
     else:
         _drop_lines(path, _obj_names if path.suffix == ".obj" else _mtl_names, references)
 
@@ -104,6 +110,21 @@ def _fbx_files(path: Path) -> NamedFiles:
     paths = {name: PureWindowsPath(name) for name in names}  # reads both kinds of slashes
     relative = {path.name for path in paths.values() if not path.anchor}
     return _optional(name for name, path in paths.items() if not path.anchor or path.name not in relative)
+
+
+def _dae_files(path: Path) -> NamedFiles:
+    """Images of a Collada file. Inside of effects the same element names an image's id, which looks like no file."""
+    names = [_dae_name(found[2]) for found in _DAE_IMAGE.finditer(path.read_bytes())]
+    return _optional(name for name in names if PurePosixPath(name).suffix or "/" in name)
+
+
+def _dae_name(text: bytes) -> str:
+    """Paths of the author's own disk are written as file:///C:/…; what remains is absolute."""
+    return unquote(unescape(_text(text)).strip()).removeprefix("file://")
+
+
+def _without_dae_image(found: re.Match[bytes], references: set[str]) -> bytes:
+    return found[1] + b"missing" + found[3] if _dae_name(found[2]) in references else found[0]
 
 
 def _optional(names: Iterator[str] | list[str]) -> NamedFiles:

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from pipeline.assets.checks import CHECKS
+from pipeline.assets.checks import CHECKS, why_not_read
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.download import Downloader, check_address
 from pipeline.assets.folder import DiskFolder
@@ -29,7 +29,7 @@ class RemoteSource(AssetSource):
         """
         check_address(url)
         if file_format not in CHECKS:
-            raise AssetError(f"{url}: format '{file_format}' is not read; there are {', '.join(CHECKS)}")
+            raise AssetError(f"{url}: {why_not_read(file_format)}")
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="download-") as scratch:
             here = Path(scratch)
             self.downloader.fetch(url, here / f"asset.{file_format}", self.config.max_bytes, sha256)

@@ -10,7 +10,8 @@ from pipeline.errors import AssetError, Timeout, Unreachable
 from pipeline.schema import INDEX
 from pipeline.stage import Failure, Resources, Row, Stage
 
-UP_AXIS = {"glb": "y", "gltf": "y", "obj": "y", "fbx": "y", "ply": "z", "stl": "z"}
+# Of the formats' own frames; FBX, Collada and USD files say themselves which axis is up, and Blender follows them.
+UP_AXIS = {"glb": "y", "gltf": "y", "obj": "y", "fbx": "y", "dae": "y", "usdz": "y", "ply": "z", "stl": "z"}
 COPIED = (
     "uid",
     "source",

@@ -211,3 +211,28 @@ def test_a_single_file_is_a_corpus_of_one(tmp_path):
     write_files(tmp_path, {"chair.glb": box_glb(), "table.glb": box_glb()})
     rows = list(make_source(AssetsConfig(path=str(tmp_path / "table.glb"))).plan())
     assert [row["name"] for row in rows] == ["table"]
+
+
+COLLADA = (
+    "<COLLADA><image id='a'><init_from>wood%20grain.png</init_from></image><image id='b'><init_from>file:///C:/x.png"
+    "</init_from></image><image id='c'><init_from>gone.png</init_from></image>"
+    "<surface><init_from>a</init_from></surface><mesh/></COLLADA>"
+)
+
+
+def test_a_collada_file_brings_its_textures(store):
+    run = store({"chair.dae": COLLADA.encode(), "wood grain.png": png()})
+    row = run.only_row()
+    members = run.stored_members(row)
+    assert row["format"] == "dae"
+    assert members.keys() == {"asset.dae", "wood grain.png"}
+    assert sorted(row["missing_textures"]) == ["/C:/x.png", "gone.png"]
+    assert b"gone.png" not in members["asset.dae"]
+    assert b"C:/x" not in members["asset.dae"]
+    assert b"<surface><init_from>a</init_from>" in members["asset.dae"]
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "http://example.org/a.png"])
+def test_a_collada_file_that_reaches_out_is_refused(store, name):
+    failure = store({"chair.dae": COLLADA.replace("gone.png", name).encode(), "wood grain.png": png()}).only_failure()
+    assert repr(name) in failure.message

@@ -1,6 +1,8 @@
 """Broken and hostile assets: each becomes one typed failure that names the object, and nothing else happens."""
 
+import io
 import json
+import zipfile
 
 import pytest
 
@@ -18,6 +20,15 @@ from tests.pipeline.assets.asset_makers import (
 
 NO_MESH = {"asset": {"version": "2.0"}, "meshes": []}
 PLY_POINTS = b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n"
+
+
+def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
 
 BROKEN = {
     "truncated.glb": (box_glb()[:-20], "cut short"),
@@ -39,6 +50,15 @@ BROKEN = {
     "letter.ply": (b"Dear reader", "not a PLY file"),
     "truncated.stl": (b"\0" * 80 + b"\x09\0\0\0" + b"\0" * 50, "not a whole STL file"),
     "letter.stl": (b"solid advice", "not a whole STL file"),
+    "scene.blend": (b"BLENDER-v402", "may hold programs"),
+    "letter.dae": (b"Dear reader", "not a Collada file"),
+    "bomb.dae": (b'<!DOCTYPE x [<!ENTITY a "aaaa">]><COLLADA><mesh/></COLLADA>', "XML entities"),
+    "wide bomb.dae": ("<!DOCTYPE x><COLLADA><mesh/></COLLADA>".encode("utf-16"), "XML entities"),
+    "cut.dae": (b"<COLLADA><mesh>", "cut short"),
+    "no mesh.dae": (b"<COLLADA></COLLADA>", "no meshes"),
+    "letter.usdz": (b"Dear reader", "not a whole USDZ file"),
+    "picture.usdz": (zipped({"a.png": b"x"}), "first member is no USD file"),
+    "packed.usdz": (zipped({"a.usdc": b"x" * 99}, zipfile.ZIP_DEFLATED), "members are compressed"),
     "text.fbx": (b"; FBX 7.3.0 project file", "text FBX is not read"),
 }
 
