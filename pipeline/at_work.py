@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.corpus import TEMPORARY, Corpus
+from pipeline.logs import working_on
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class AtWork:
 
     def __init__(self, corpus: Corpus, stage: str, shard: int):
         self._corpus = corpus
+        self._step = (stage, shard)
         self._path = (TEMPORARY, f"{stage}-{shard:05d}.json")
         self._calls = 0
 
     def note(self, uids: Sequence[str], limit_s: float) -> None:
-        """Note that the stage is about to be called for `uids`, which may take `limit_s`."""
+        """Note that the stage is about to be called for `uids`, which may take `limit_s`; log lines tell of it too."""
         self._calls += 1
+        working_on(*self._step, uids)
         self._corpus.write_json({"uids": list(uids), "limit_s": limit_s, "call": self._calls}, *self._path)
 
     def read(self) -> Note:
@@ -45,4 +48,5 @@ class AtWork:
         return self
 
     def __exit__(self, *_: object) -> None:
+        working_on()
         self.clear()

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pipeline.planning import read_manifest
 from pipeline.registry import STAGES
 
 PROGRAM = "python -m pipeline.run"
+IN_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # an environment variable (of this very name) that `ray job submit` sets
 
 
 class Options(BaseModel):
@@ -50,6 +52,10 @@ class Options(BaseModel):
     """Check every table, image and asset file of the corpus, and exit."""
     repair: bool = False
     """As --verify, and remove what is damaged, so that the next run makes it again."""
+    quick: bool = False
+    """With --verify or --repair: look at records and uids alone, not at every row, image and asset file."""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Answers of --status, --plan, --verify and --repair as one JSON object on standard output; log lines as JSON."""
 
 
 class Command(BaseModel):
@@ -79,6 +85,7 @@ def parse(arguments: Sequence[str]) -> Request:
     command = _parse_flags(arguments, Command(sections=default))
     if not command.options.corpus:
         raise ConfigError(f"--corpus is missing: the folder or bucket URI of the corpus ({PROGRAM} --help)")
+    _check_place(command.options.corpus)
     return Request(command.options, command.sections)
 
 
@@ -100,6 +107,14 @@ def parse_shards(text: str, count: int) -> list[int]:
             raise ConfigError(f"--shards {text}: this corpus has the shards 0-{count - 1}")
         shards.update(range(first, last + 1))
     return sorted(shards)
+
+
+def _check_place(corpus: str) -> None:
+    if IN_RAY_JOB in os.environ and "://" not in corpus and not Path(corpus).is_absolute():
+        raise ConfigError(
+            f"--corpus {corpus}: a job's folder is a passing copy of the code; give an absolute path or a URI that all "
+            "nodes of the cluster reach"
+        )
 
 
 def _given(arguments: Sequence[str]) -> dict[str, str]:

@@ -27,6 +27,7 @@ class Job:
     redo: Redo = Redo.NOTHING
     retry_failed: bool = False
     code_version: str = ""
+    json_logs: bool = False
 
 
 @dataclass(frozen=True)

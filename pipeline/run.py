@@ -1,14 +1,17 @@
 """The command line: python -m pipeline.run --stage all --config workflows/demo.yaml --corpus URI."""
 
-import logging
+import json
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
+from pipeline import logs
 from pipeline.agenda import Agenda, due_corpus_stages, make_agenda
 from pipeline.command_line import PROGRAM, Options, Request, parse, parse_shards
 from pipeline.corpus import Corpus
@@ -21,7 +24,8 @@ from pipeline.ledger import Redo
 from pipeline.planning import ensure_planned, keep_config, list_objects, read_manifest
 from pipeline.progress import StageProgress
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
-from pipeline.status import duration, plan_table, status_table, unplanned_table
+from pipeline.status import corpus_plan, corpus_status, new_corpus_plan
+from pipeline.status_tables import duration, plan_table, status_table
 from pipeline.summary import failure_table, summary_tables, write_summary
 from pipeline.verify import repair, verify
 from pipeline.version import code_version
@@ -36,10 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     again = f"{PROGRAM} {shlex.join(arguments)}"
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logs.configure(as_json=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # let workers close their stages
     try:
-        return _dispatch(parse(arguments), Console())
+        request = parse(arguments)
+        logs.configure(request.options.as_json)
+        return _dispatch(request, Console())
     except ConfigError as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return EXIT_USAGE
@@ -71,9 +77,13 @@ def _show(request: Request, corpus: Corpus, console: Console) -> int:
         raise ConfigError(f"there is no corpus at {corpus.uri}: --stage all or --stage assets makes one")
     shards = parse_shards(options.shards, manifest["shards"])
     if options.status:
-        console.print(status_table(corpus, request.config, shards, _worker_count(options)))
-        return 0
-    verdict = verify(corpus, request.config, shards)
+        status = corpus_status(corpus, request.config, shards, _worker_count(options))
+        return _answer(status, status_table, options, console)
+    verdict = verify(corpus, request.config, shards, options.quick)
+    if options.as_json:
+        removed = repair(corpus, verdict.problems) if options.repair else []
+        print(json.dumps({**verdict.as_json(), "removed": removed}, indent=2))
+        return EXIT_WRONG if verdict.problems and not options.repair else 0
     if not verdict.problems:
         console.print(f"OK: {verdict.describe()}", soft_wrap=True, highlight=False)
         return 0
@@ -95,12 +105,21 @@ def _plan(request: Request, corpus: Corpus, console: Console) -> int:
     if manifest is None:
         with console.status("planning …"):
             rows = list_objects(request.config.assets).rows
-        console.print(unplanned_table(corpus, rows, [*shard_stages, *corpus_stages]))
-        return 0
+        plan = new_corpus_plan(corpus, rows, [*shard_stages, *corpus_stages], _worker_count(options))
+        return _answer(plan, plan_table, options, console)
     job = _job(request, corpus)
     agenda = make_agenda(job, shard_stages, parse_shards(options.shards, manifest["shards"]))
     due = due_corpus_stages(job, corpus_stages, agenda)
-    console.print(plan_table(job, agenda, due, _worker_count(options)))
+    return _answer(corpus_plan(job, agenda, due, _worker_count(options)), plan_table, options, console)
+
+
+def _answer(
+    values: dict[str, Any], table: Callable[[dict[str, Any]], Table], options: Options, console: Console
+) -> int:
+    if options.as_json:
+        print(json.dumps(values, indent=2))
+    else:
+        console.print(table(values))
     return 0
 
 
@@ -187,6 +206,7 @@ def _job(request: Request, corpus: Corpus) -> Job:
         redo=forced if options.force else Redo.NOTHING,
         retry_failed=options.retry_failed,
         code_version=code_version(),
+        json_logs=options.as_json,
     )
 
 

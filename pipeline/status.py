@@ -1,9 +1,11 @@
-"""`--status`: what is done, failed and pending. `--plan`: what would run, and for how long. Both read records only."""
+"""`--status`: what is done, failed and pending. `--plan`: what would run, and for how long. Both read records only.
+
+Both are plain values, as `--json` prints them; pipeline/status_tables.py shows them to people.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from rich.table import Table
+from typing import Any
 
 from pipeline.agenda import Agenda
 from pipeline.config import Config
@@ -15,8 +17,6 @@ from pipeline.planning import read_manifest
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.rows import Row
 
-UNKNOWN = "not measured yet"
-
 
 @dataclass
 class StageStatus:
@@ -27,12 +27,21 @@ class StageStatus:
     pending: int = 0
     seconds: float = 0.0
     setup_seconds: float = 0.0
+    setups: int = 0
 
     @property
     def seconds_per_object(self) -> float | None:
-        """Measured on this corpus; None before the first shard is finished."""
+        """Of one worker, measured on this corpus; None before the first shard is finished."""
         finished = self.done + self.failed
         return self.seconds / finished if finished else None
+
+    def seconds_for(self, objects: int, workers: int) -> float | None:
+        """How long `workers` take for so many objects, their set-up included; None if no rate is known."""
+        if not objects:
+            return 0.0
+        if self.seconds_per_object is None:
+            return None
+        return objects * self.seconds_per_object / workers + self.setup_seconds / max(self.setups, 1)
 
 
 def count_stages(ledger: Ledger, shards: Sequence[int]) -> dict[str, StageStatus]:
@@ -53,32 +62,33 @@ def count_stages(ledger: Ledger, shards: Sequence[int]) -> dict[str, StageStatus
                 status.failed += record["failed"]
                 status.seconds += record["seconds"]
                 status.setup_seconds += record["setup_seconds"]
+                status.setups += record["setup_seconds"] > 0
         ledger.forget(shard)
     return counts
 
 
-def status_table(corpus: Corpus, config: Config, shards: Sequence[int], workers: int) -> Table:
-    """The table of `--status`.
+def corpus_status(corpus: Corpus, config: Config, shards: Sequence[int], workers: int) -> dict[str, Any]:
+    """What `--status` tells: by stage, objects and the time left, in seconds (null: no rate is known yet).
 
     Args:
         workers: shards at once, for the time left.
     """
-    ledger = Ledger(corpus, config, SHARD_STAGES)
-    title = f"{corpus.uri}: {len(shards)} shards; time left with {_workers(workers)}"
-    table = _new_table(title, "done", "failed", "pending", "objects/h", "time left")
-    for stage, status in count_stages(ledger, shards).items():
+    stages = {}
+    for stage, status in count_stages(Ledger(corpus, config, SHARD_STAGES), shards).items():
         each = status.seconds_per_object
-        rate = f"{workers * 3600 / each:,.0f}" if each else ""
-        left = _time(status.pending, each, workers)
-        table.add_row(stage, str(status.done), str(status.failed), str(status.pending), rate, left)
-    for stage, entry in CORPUS_STAGES.items():
-        due = corpus_work(entry, config, corpus).due
-        table.add_row(stage, "" if due else "done", "", "due" if due else "", "", "")
-    return table
+        stages[stage] = {
+            "done": status.done,
+            "failed": status.failed,
+            "pending": status.pending,
+            "objects_per_hour": workers * 3600 / each if each else None,
+            "seconds_left": status.seconds_for(status.pending, workers),
+        }
+    due = {stage: {"due": corpus_work(entry, config, corpus).due} for stage, entry in CORPUS_STAGES.items()}
+    return {"corpus": corpus.uri, "shards": len(shards), "workers": workers, "stages": stages, "corpus_stages": due}
 
 
-def plan_table(job: Job, agenda: Agenda, corpus_stages: Mapping[str, bool], workers: int) -> Table:
-    """The table of `--plan`.
+def corpus_plan(job: Job, agenda: Agenda, corpus_stages: Mapping[str, bool], workers: int) -> dict[str, Any]:
+    """What `--plan` tells: by stage, what would run, its time in seconds and in hours of one worker (null: unknown).
 
     Args:
         corpus_stages: the chosen corpus stages, and whether each would run.
@@ -86,46 +96,37 @@ def plan_table(job: Job, agenda: Agenda, corpus_stages: Mapping[str, bool], work
     """
     ledger = Ledger(job.corpus, job.config, job.stages)
     measured = count_stages(ledger, range(read_manifest(job.corpus)["shards"]))
-    table = _new_table(f"{job.corpus.uri}: what would run with {_workers(workers)}", "shards", "objects", "time")
+    stages = {}
     for stage, objects in agenda.todo.items():
-        chains = sum(stage in chain for chain in agenda.chains.values())
-        time = _time(objects, measured[stage].seconds_per_object, workers)
-        table.add_row(stage, str(chains), str(objects), time)
+        seconds = measured[stage].seconds_for(objects, workers)
+        stages[stage] = {
+            "shards": sum(stage in chain for chain in agenda.chains.values()),
+            "objects": objects,
+            "seconds": seconds,
+            "worker_hours": None if seconds is None else seconds * workers / 3600,
+        }
+    over_all = {}
     for stage, due in corpus_stages.items():
         done = read_done(job.corpus, stage)
-        table.add_row(stage, "", "", "nothing to do" if not due else duration(done["seconds"]) if done else UNKNOWN)
-    return table
+        over_all[stage] = {"due": due, "seconds": 0.0 if not due else done["seconds"] if done else None}
+    return _plan(job.corpus, workers, stages, over_all)
 
 
-def unplanned_table(corpus: Corpus, rows: Sequence[Row], stages: Sequence[str]) -> Table:
-    """The table of `--plan` for a corpus that does not exist yet: no rate has been measured."""
-    table = _new_table(f"{corpus.uri}: a new corpus", "shards", "objects", "time")
-    for stage in stages:
-        counts = (str(rows[-1]["shard"] + 1), str(len(rows))) if stage in SHARD_STAGES else ("", "")
-        table.add_row(stage, *counts, UNKNOWN)
-    return table
+def new_corpus_plan(corpus: Corpus, rows: Sequence[Row], stages: Sequence[str], workers: int) -> dict[str, Any]:
+    """The plan of a corpus that does not exist yet: no rate has been measured."""
+    counts = {"shards": rows[-1]["shard"] + 1, "objects": len(rows), "seconds": None, "worker_hours": None}
+    over_all = {stage: {"due": True, "seconds": None} for stage in stages if stage not in SHARD_STAGES}
+    return _plan(corpus, workers, {stage: counts for stage in stages if stage in SHARD_STAGES}, over_all)
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 90:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _time(objects: int, seconds_per_object: float | None, workers: int) -> str:
-    if not objects:
-        return duration(0)
-    return UNKNOWN if seconds_per_object is None else duration(objects * seconds_per_object / workers)
-
-
-def _workers(count: int) -> str:
-    return f"{count} worker{'s' if count > 1 else ''}"
-
-
-def _new_table(title: str, *columns: str) -> Table:
-    table = Table(title=title)
-    table.add_column("stage")
-    for name in columns:
-        table.add_column(name, justify="right")
-    return table
+def _plan(corpus: Corpus, workers: int, stages: dict[str, Any], corpus_stages: dict[str, Any]) -> dict[str, Any]:
+    """The stages share the workers, so that their times add up."""
+    seconds = [stage["seconds"] for stage in (*stages.values(), *corpus_stages.values())]
+    total = None if None in seconds else sum(seconds)
+    return {
+        "corpus": corpus.uri,
+        "workers": workers,
+        "stages": stages,
+        "corpus_stages": corpus_stages,
+        "seconds": total,
+    }

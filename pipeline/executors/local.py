@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 
+from pipeline import logs
 from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.executors.chains import OnReport, run_chains
 from pipeline.executors.machine import available_cpus, default_workers, thread_environment
@@ -111,6 +112,7 @@ def _serve(job: Job, threads: int, link: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    logs.configure(job.json_logs)
     with StageObjects(job, threads) as objects:
         while True:
             try:

@@ -1,0 +1,49 @@
+"""Log lines, for people or for machines, that say what the process was working on when they were written."""
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+_TEXT = "%(levelname)s %(name)s: %(message)s"
+
+# Of this process: a worker runs one step at a time, in which a stage may have threads.
+_at: dict[str, Any] = {}
+_handler: logging.Handler | None = None
+
+
+def configure(as_json: bool) -> None:
+    """Write log lines to standard error, as text or as one JSON object each."""
+    global _handler
+    root = logging.getLogger()
+    if _handler is not None:
+        root.removeHandler(_handler)
+    _handler = logging.StreamHandler(sys.stderr)
+    _handler.setFormatter(_Json() if as_json else logging.Formatter(_TEXT))
+    root.addHandler(_handler)
+    root.setLevel(logging.WARNING)
+
+
+def working_on(stage: str = "", shard: int = -1, uids: Sequence[str] = ()) -> None:
+    """What this process works on from now on; nothing, without arguments."""
+    _at.clear()
+    if stage:
+        _at.update(stage=stage, shard=shard, uids=list(uids))
+
+
+class _Json(logging.Formatter):
+    """time (UTC), level, logger, message and, where there are such, stage, shard, uids, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_at,
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
