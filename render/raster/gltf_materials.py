@@ -1,12 +1,13 @@
 """Materials of a glTF file (section 3.9 of the specification): base colour, alpha and emission."""
 
 import base64
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from render.engine import Unsupported
 from render.gltf import Document
 from render.raster.scene import BLEND, CLAMP, MASK, MIRROR, OPAQUE, REPEAT, Material, Texture
 from render.raster.textures import TextureReader
@@ -14,6 +15,21 @@ from render.raster.textures import TextureReader
 ALPHA_MODES = {"OPAQUE": OPAQUE, "MASK": MASK, "BLEND": BLEND}
 WRAP_MODES = {10497: REPEAT, 33071: CLAMP, 33648: MIRROR}
 NEAREST_FILTERS = (9728, 9984, 9986)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Which texture coordinates an image uses, and how they are moved first (KHR_texture_transform)."""
+
+    coordinates: int = 0  # number of the set
+    offset: tuple[float, float] = (0.0, 0.0)
+    rotation: float = 0.0  # radians
+    scale: tuple[float, float] = (1.0, 1.0)
+
+    def moved(self, uvs: np.ndarray) -> np.ndarray:
+        """[N, 2] offset + rotation * scale * uvs, where a turn is counter-clockwise with v down."""
+        c, s = math.cos(self.rotation), math.sin(self.rotation)
+        return (uvs * self.scale) @ np.array([[c, s], [-s, c]]).T + self.offset
 
 
 class BufferViews(Protocol):
@@ -28,35 +44,40 @@ class MaterialReader:
     def __init__(self, folder: Path, document: Document, buffers: BufferViews):
         self.textures = TextureReader(folder)
         self._document, self._buffers = document, buffers
-        self._materials: dict[tuple[int, bool], Material] = {}
+        self._materials: dict[tuple[int, bool, bool], Material] = {}
 
-    def material(self, index: int | None, has_uvs: bool) -> Material | None:
+    def material(self, index: int | None, has_uvs: bool, has_glow_uvs: bool) -> Material | None:
         """The material of that index; None where a primitive names none.
 
         Args:
-            has_uvs: whether the surface has texture coordinates; without them its textures are as good as absent.
-
-        Raises:
-            AssetError: a texture uses a second set of coordinates.
+            has_uvs, has_glow_uvs: whether the surface has the texture coordinates that the base colour and the
+                emission ask for (`placements`); without them a texture is as good as absent.
         """
         if index is None:
             return None
-        key = (index, has_uvs)
+        key = (index, has_uvs, has_glow_uvs)
         if key not in self._materials:
-            self._materials[key] = self._read(self._document["materials"][index], has_uvs)
+            self._materials[key] = self._read(self._document["materials"][index], has_uvs, has_glow_uvs)
         return self._materials[key]
 
-    def _read(self, entry: dict[str, Any], has_uvs: bool) -> Material:
-        surface, extensions = entry.get("pbrMetallicRoughness", {}), entry.get("extensions", {})
-        *color, alpha = (float(value) for value in surface.get("baseColorFactor", [1, 1, 1, 1]))
-        texture = self._texture(surface.get("baseColorTexture"), has_uvs)
+    def placements(self, index: int | None) -> tuple[Placement, Placement]:
+        """How the textures of the base colour and of the emission lie on a surface of that material."""
+        if index is None:
+            return Placement(), Placement()
+        entry = self._document["materials"][index]
+        return _placement(_base_color(entry)[1]), _placement(entry.get("emissiveTexture"))
+
+    def _read(self, entry: dict[str, Any], has_uvs: bool, has_glow_uvs: bool) -> Material:
+        extensions = entry.get("extensions", {})
+        (*color, alpha), base_texture = _base_color(entry)
+        texture = self._texture(base_texture, has_uvs)
         strength = float(extensions.get("KHR_materials_emissive_strength", {}).get("emissiveStrength", 1))
         factor = np.array(entry.get("emissiveFactor", [0, 0, 0]), np.float64).reshape(3)
         unlit = "KHR_materials_unlit" in extensions
         emission = np.zeros(3) if unlit else factor * strength
         glow = None
         if emission.any() and "emissiveTexture" in entry:
-            glow = self._texture(entry["emissiveTexture"], has_uvs)
+            glow = self._texture(entry["emissiveTexture"], has_glow_uvs)
             emission = np.zeros(3) if glow is None else emission
         return Material(
             color=tuple(color),
@@ -74,8 +95,6 @@ class MaterialReader:
         """None where there is none, it cannot be read or the surface has no coordinates."""
         if reference is None or not has_uvs:
             return None
-        if reference.get("texCoord", 0) != 0:
-            raise Unsupported("a texture uses a second set of coordinates")
         texture = self._document["textures"][reference["index"]]
         source = texture.get("extensions", {}).get("EXT_texture_webp", texture).get("source")
         pixels = None if source is None else self._pixels(source)
@@ -99,3 +118,28 @@ class MaterialReader:
         if uri.startswith("data:"):
             return self.textures.embedded(f"image {index}", base64.b64decode(uri.partition(",")[2]))
         return self.textures.file(uri)
+
+
+def _base_color(entry: dict[str, Any]) -> tuple[list[float], dict[str, Any] | None]:
+    """([4] linear RGBA factor, reference to a texture or None) of either kind of material."""
+    glossy = entry.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness")
+    if glossy is not None:
+        factor, texture = glossy.get("diffuseFactor"), glossy.get("diffuseTexture")
+    else:
+        metallic = entry.get("pbrMetallicRoughness", {})
+        factor, texture = metallic.get("baseColorFactor"), metallic.get("baseColorTexture")
+    red, green, blue, alpha = (float(value) for value in factor or (1, 1, 1, 1))
+    return [red, green, blue, alpha], texture
+
+
+def _placement(reference: dict[str, Any] | None) -> Placement:
+    if reference is None:
+        return Placement()
+    moved = reference.get("extensions", {}).get("KHR_texture_transform", {})
+    (x, y), (width, height) = moved.get("offset", (0, 0)), moved.get("scale", (1, 1))
+    return Placement(
+        coordinates=int(moved.get("texCoord", reference.get("texCoord", 0))),
+        offset=(float(x), float(y)),
+        rotation=float(moved.get("rotation", 0)),
+        scale=(float(width), float(height)),
+    )

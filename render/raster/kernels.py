@@ -249,6 +249,8 @@ def _color(surface, material, i0, i1, i2, w0, w1, w2):
             texel = _sample(surface, base_texture, u, v)
             r, g, b = r * _decode(texel[0]), g * _decode(texel[1]), b * _decode(texel[2])
         if glow_texture >= 0:
+            u = w0 * surface.glow_uvs[i0, 0] + w1 * surface.glow_uvs[i1, 0] + w2 * surface.glow_uvs[i2, 0]
+            v = w0 * surface.glow_uvs[i0, 1] + w1 * surface.glow_uvs[i1, 1] + w2 * surface.glow_uvs[i2, 1]
             texel = _sample(surface, glow_texture, u, v)
             glow_r, glow_g, glow_b = (
                 glow_r * _decode(texel[0]),

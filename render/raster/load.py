@@ -29,6 +29,7 @@ class Surface(NamedTuple):
     normals: np.ndarray  # [F, 3] float32, unit
     vertex_normals: np.ndarray  # [N, 3] float32, unit; zeros where the surface is not smoothed
     uvs: np.ndarray  # [N, 2] float64, v down
+    glow_uvs: np.ndarray  # [N, 2] float64, of the emission's texture; the same array as uvs where they are the same
     colors: np.ndarray  # [N, 4] float32, factors of the base colour and alpha
     face_materials: np.ndarray  # [F] int64
     base: np.ndarray  # [M, 4] float32, colour and alpha
@@ -111,8 +112,9 @@ def linear_vertex_colors(srgb_bytes: np.ndarray) -> np.ndarray:
 
 def _without_unused_vertices(part: Part) -> Part:
     used, faces = np.unique(part.faces, return_inverse=True)
-    values = (None if values is None else values[used] for values in (part.uvs, part.colors, part.normals))
-    return Part(part.vertices[used], faces.reshape(-1, 3), part.material, *values)
+    attributes = (part.uvs, part.colors, part.normals, part.glow_uvs)
+    attributes = (None if values is None else values[used] for values in attributes)
+    return Part(part.vertices[used], faces.reshape(-1, 3), part.material, *attributes)
 
 
 def _unit(normals: np.ndarray | None, count: int) -> np.ndarray:
@@ -139,12 +141,19 @@ def _surface(parts: list[Part], vertices: np.ndarray, vertex_normals: np.ndarray
         raise AssetError("none of its faces has an area")
     materials = [part.material for part in parts]
     texels, layouts, numbers = _texture_table(materials)
+    uvs, glow_uvs = np.concatenate([_finite(part.uvs, len(part.vertices), 2, 0.0) for part in parts]), None
+    if any(part.glow_uvs is not None for part in parts):
+        own = [part.uvs if part.glow_uvs is None else part.glow_uvs for part in parts]
+        glow_uvs = np.concatenate(
+            [_finite(values, len(part.vertices), 2, 0.0) for values, part in zip(own, parts, strict=True)]
+        )
     return Surface(
         vertices=np.ascontiguousarray(vertices),
         faces=np.ascontiguousarray(faces[kept], np.int64),
         normals=(normals[kept] / doubled_areas[kept, None]).astype(np.float32),
         vertex_normals=vertex_normals.astype(np.float32),
-        uvs=np.concatenate([_finite(part.uvs, len(part.vertices), 2, 0.0) for part in parts]),
+        uvs=uvs,
+        glow_uvs=uvs if glow_uvs is None else glow_uvs,
         colors=np.concatenate([_finite(part.colors, len(part.vertices), 4, 1.0) for part in parts]).astype(np.float32),
         face_materials=face_materials[kept],
         base=_factors([(*material.color, material.alpha) for material in materials]),

@@ -46,6 +46,7 @@ class Part:
     uvs: np.ndarray | None = None  # [N, 2], v down
     colors: np.ndarray | None = None  # [N, 4] linear; alpha counts as the material's alpha mode says
     normals: np.ndarray | None = None  # [N, 3] of any length; None: the surface is not smoothed
+    glow_uvs: np.ndarray | None = None  # [N, 2] of the emission's texture; None: the same as uvs
 
     def __post_init__(self):
         """
@@ -60,7 +61,7 @@ class Part:
             raise AssetError(f"a face names vertex {self.faces.min()} or {self.faces.max()}, but there are {count}")
         if not np.isfinite(self.vertices[self.faces.ravel()]).all():
             raise AssetError("it has vertices whose coordinates are not finite")
-        for name, width in (("uvs", 2), ("colors", 4), ("normals", 3)):
+        for name, width in (("uvs", 2), ("colors", 4), ("normals", 3), ("glow_uvs", 2)):
             values = getattr(self, name)
             if values is not None and values.shape != (count, width):
                 raise AssetError(f"its {name} have the shape {values.shape} beside {count} vertices")

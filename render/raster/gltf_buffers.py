@@ -1,0 +1,85 @@
+"""A glTF file's accessors as arrays (section 3.6 of the specification)."""
+
+import base64
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+
+from pipeline.errors import AssetError
+from render.gltf import Document
+
+COMPONENTS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
+WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+MAX_VALUES = 2**29  # of one accessor; sparse ones may claim any number without a byte in the file
+
+
+class Buffers:
+    """Reads from the file's own binary chunk, from data URIs and from files in its folder."""
+
+    def __init__(self, folder: Path, document: Document, binary: bytes):
+        self._folder, self._document, self._binary = folder.resolve(), document, binary
+        self._data: dict[int, bytes] = {}
+
+    def accessor(self, index: int) -> np.ndarray:
+        """[count, width]: the stored integers, or floats; normalised integers become floats.
+
+        Raises:
+            AssetError: it reaches beyond its buffer.
+        """
+        accessor = self._document["accessors"][index]
+        count, width, kind = accessor["count"], WIDTHS[accessor["type"]], COMPONENTS[accessor["componentType"]]
+        if not 1 <= count <= MAX_VALUES // width:
+            raise AssetError(f"accessor {index} claims {count} elements")
+        if "bufferView" in accessor:
+            rows = self._elements(accessor, count, width, kind, f"accessor {index}")
+        else:
+            rows = np.zeros((count, width), kind)
+        if "sparse" in accessor:
+            self._substitute(accessor["sparse"], rows, f"accessor {index}")
+        if not accessor.get("normalized", False) or kind is np.float32:
+            return rows
+        return np.maximum(rows / np.iinfo(kind).max, -1)
+
+    def view(self, index: int) -> bytes:
+        """The bytes of a buffer view."""
+        view = self._document["bufferViews"][index]
+        start, length = view.get("byteOffset", 0), view["byteLength"]
+        data = self._buffer(view["buffer"])
+        if start < 0 or length < 0 or start + length > len(data):
+            raise AssetError(f"buffer view {index} reaches beyond its buffer")
+        return data[start : start + length]
+
+    def _elements(self, place: dict[str, Any], count: int, width: int, kind: type, name: str) -> np.ndarray:
+        """[count, width] of what a view holds from an offset on, copied."""
+        view = self._document["bufferViews"][place["bufferView"]]
+        data, start, size = self.view(place["bufferView"]), place.get("byteOffset", 0), np.dtype(kind).itemsize
+        stride = view.get("byteStride", size * width)
+        if start < 0 or stride < size * width or start + stride * (count - 1) + size * width > len(data):
+            raise AssetError(f"{name} reaches beyond its buffer")
+        return np.ndarray((count, width), kind, data, start, (stride, size)).copy()
+
+    def _substitute(self, sparse: dict[str, Any], rows: np.ndarray, name: str) -> None:
+        """Replace those elements that a sparse accessor lists (section 3.6.2.3)."""
+        count, where, values = sparse["count"], sparse["indices"], sparse["values"]
+        if not 1 <= count <= len(rows):
+            raise AssetError(f"{name} replaces {count} of {len(rows)} elements")
+        index = self._elements(where, count, 1, COMPONENTS[where["componentType"]], f"{name}, indices")[:, 0]
+        if index.min() < 0 or index.max() >= len(rows):
+            raise AssetError(f"{name} replaces elements that are not there")
+        rows[index] = self._elements(values, count, rows.shape[1], rows.dtype.type, f"{name}, values")
+
+    def _buffer(self, index: int) -> bytes:
+        if index not in self._data:
+            uri = self._document["buffers"][index].get("uri")
+            self._data[index] = self._binary if uri is None else self._read(uri)
+        return self._data[index]
+
+    def _read(self, uri: str) -> bytes:
+        if uri.startswith("data:"):
+            return base64.b64decode(uri.partition(",")[2])
+        path = (self._folder / unquote(uri)).resolve()
+        if not path.is_relative_to(self._folder) or not path.is_file():
+            raise AssetError(f"its buffer {uri[:100]!r} is not there")
+        return path.read_bytes()
