@@ -46,6 +46,8 @@ class CaptionConfig(Section):
     """server: its address; the key, if it asks for one, comes from the environment: OPENAI_API_KEY."""
     concurrency: int = runtime(16)
     """server: requests under way at once."""
+    requests_per_minute: float = runtime(0.0)
+    """server: requests that one worker begins in a minute, further attempts among them; 0: no limit."""
     timeout_s: float = runtime(120.0)
     """server: time limit for one request."""
     retries: int = runtime(5)

@@ -14,6 +14,7 @@ from caption.background import over_background
 from caption.config import CaptionConfig
 from caption.errors import ServerFailure
 from caption.modes import vision_captioner
+from caption.pacing import Pace
 from caption.questions import Question, Reply
 from caption.vision import VisionCaptioner
 from pipeline.errors import AssetError, ConfigError, Timeout
@@ -34,7 +35,8 @@ class ServerModel:
     """One model of one server, asked by many threads at once.
 
     A request that times out, is turned away (429) or fails in the server (5xx) is sent again by the client, after
-    pauses that grow or that the server asks for (Retry-After). What then still fails is a failure of its own object.
+    pauses that grow or that the server asks for (Retry-After), and counts for `caption.requests_per_minute` like any
+    other. What then still fails is a failure of its own object.
 
     Attributes:
         prompt_tokens, answer_tokens: used so far, as the server counts them.
@@ -54,11 +56,13 @@ class ServerModel:
         self.batch_size = max(config.batch_size, 2 * config.concurrency)  # enough that none of the threads waits long
         self._config = config
         self._name = model
+        pace = Pace(config.requests_per_minute) if config.requests_per_minute else None
         self._client = openai.OpenAI(
             base_url=config.server_url,
             api_key=os.environ.get("OPENAI_API_KEY", "none"),
             timeout=config.timeout_s,
             max_retries=config.retries,
+            http_client=openai.DefaultHttpx2Client(event_hooks={"request": [pace.wait]}) if pace else None,
         )
         self.prompt_tokens = self.answer_tokens = 0
         self._check_server()

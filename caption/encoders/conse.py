@@ -7,6 +7,7 @@ figures). Its vectors carry its name.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -46,8 +47,11 @@ class ConseEncoder:
         self._text_model = _load_text_model(device)
         self._device = device
         self.id = f"conse:{_DETAILS}@{weights_hash(self._classifier, self._text_model)}"
-        self._class_vectors_CD = self.encode_texts(_class_names())  # [1000, D]
-        self.dim = self._class_vectors_CD.shape[1]
+        self.dim = self.encode_texts(["a"]).shape[1]
+
+    @cached_property
+    def _class_vectors_CD(self) -> np.ndarray:  # [1000, D]; made for the first picture: texts alone do not need them
+        return self.encode_texts(_class_names())
 
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from caption.config import EncoderConfig
 from caption.encoders import load_encoder, load_encoder_by_id
 from caption.encoders.batching import prepared_batches
 from pipeline.errors import ConfigError
+from pipeline.torchvision_shim import prepare_torchvision
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +117,20 @@ def test_batches_keep_the_order_and_pass_errors_on():
     assert [batch.tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6]]
     with pytest.raises(ZeroDivisionError):
         list(prepared_batches(images, lambda image: 1 / 0, 3, threads=2))
+
+
+def test_the_published_models_of_the_guide_are_known_to_open_clip():
+    prepare_torchvision()
+    import open_clip
+
+    guide = (Path(__file__).parents[2] / "docs" / "captioning.md").read_text()
+    rows = re.findall(r"^\| `([\w-]+)` \| `(\w+)` \| (\d+) \|", guide, re.MULTILINE)
+    assert {model for model, _, _ in rows} >= {"EVA02-E-14-plus", "EVA02-B-16", "ViT-B-32", "ViT-B-16-SigLIP"}
+    for model, pretrained, dim in rows:
+        assert pretrained in open_clip.list_pretrained_tags_by_model(model), model
+        assert open_clip.get_model_config(model)["embed_dim"] == int(dim), model
+    default = EncoderConfig()
+    assert (default.model, default.pretrained) in {(model, pretrained) for model, pretrained, _ in rows}
 
 
 def traffic_light() -> Image.Image:

@@ -51,6 +51,21 @@ def test_requests_run_at_once_but_not_more_than_allowed(tmp_path):
     assert server.most_at_once == 3
 
 
+def test_requests_and_further_attempts_keep_to_the_limit_of_a_minute(tmp_path):
+    times = []
+
+    def behave(request, number):
+        times.append(time.monotonic())
+        return Behaviour("Busy.", 503) if number in (1, 2) else Behaviour()
+
+    with Loopback(behave) as server:
+        stage = stage_of(tmp_path, server.url, requests_per_minute=600, concurrency=4)
+        rows = stage.process([joined_row(str(i), seed=i) for i in range(6)])
+    assert [row["caption"] for row in rows] == ["A small wooden chair."] * 6
+    assert len(times) == 8
+    assert times[-1] - times[0] > 6.5 * 0.1  # 0.1 s between two: eight begin in 0.7 s or more
+
+
 def test_a_server_that_fails_at_random_costs_no_object_that_it_answers_in_the_end(tmp_path):
     generator = random.Random(0)
 
