@@ -12,13 +12,12 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw
 
 from benchmarks.fit_corpus import SETTINGS, STANDARD, finished, splat_path, views_of
-from fit_gaussians.gaussians import ATTRIBUTES
-from fit_gaussians.rasterize import rasterize
-from fit_gaussians.views import Views, read_views
+from fit_gaussians.draw import draw
+from fit_gaussians.gaussians import Gaussians
+from fit_gaussians.views import read_views
 from pipeline.corpus import Corpus
 from pipeline.rows import Row, rows_from_table
 
@@ -66,12 +65,22 @@ def read_splat(work: Corpus, uid: str) -> Row:
 def tile(row: Row, splat: Row, side: int) -> np.ndarray:
     """[3 side, side, 3] uint8: truth, splat, difference."""
     views = read_views(row, splat["fit_width"])[splat["heldout_views"].tolist()]
-    truths = views.over(torch.ones(3)).numpy()
-    drawn = draw(splat, views)
+    truths = views.over(np.ones(3))
+    drawn, _ = draw(
+        Gaussians.from_row(splat),
+        views.world_to_camera,
+        views.intrinsics,
+        views.width,
+        views.height,
+        mode=splat["rasterize_mode"],
+        eps2d=splat["eps2d"],
+        background=1.0,
+    )
+    drawn = drawn.clip(0, 1)
     errors = ((truths - drawn) ** 2).mean((1, 2, 3))
     index = int(np.argsort(errors)[len(errors) // 2])
     truth, picture = truths[index], drawn[index]
-    cut = square_around(views.alphas[index].numpy() > 0)
+    cut = square_around(views.alphas[index] > 0)
     images = truth[cut], picture[cut], (GAIN * np.abs(truth - picture)).clip(0, 1)[cut]
     return np.concatenate(
         [
@@ -79,22 +88,6 @@ def tile(row: Row, splat: Row, side: int) -> np.ndarray:
             for image in images
         ]
     )
-
-
-@torch.no_grad()
-def draw(splat: Row, views: Views) -> np.ndarray:
-    """[V, H, W, 3] in [0, 1], over white."""
-    images, _ = rasterize(
-        **{name: torch.from_numpy(np.ascontiguousarray(splat[name]))[None] for name in ATTRIBUTES},
-        world_to_camera=views.world_to_camera[None],
-        intrinsics=views.intrinsics[None],
-        width=views.width,
-        height=views.height,
-        background=torch.ones(1, len(views), 3),
-        mode=splat["rasterize_mode"],
-        eps2d=splat["eps2d"],
-    )
-    return images[0].clamp(0, 1).numpy()
 
 
 def square_around(seen: np.ndarray) -> tuple[slice, slice]:

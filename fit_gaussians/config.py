@@ -17,6 +17,8 @@ class FitConfig(Section):
     iterations: int = Field(300, ge=0)
     early_stop: float = Field(0.0, ge=0, lt=1)
     """Ends a fit early when a pass over its views lowers the loss by less than this share (0.02, say); 0: never."""
+    sh_degree: int = Field(0, ge=0, le=3)
+    """Degree of the spherical harmonics: above 0, colours change with the view (for views that are shaded so)."""
     rasterize_mode: Literal["antialiased", "classic"] = "antialiased"
     eps2d: float = Field(0.1, ge=0)
     """Variance in pixels² added to every projected Gaussian (gsplat's eps2d; 0.3 in classic 3DGS)."""

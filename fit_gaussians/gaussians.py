@@ -1,22 +1,30 @@
 """What a splat is, after activation: the dataclass that rows, files, the rasterizer and the metrics speak."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 ATTRIBUTES = ("means", "quats", "scales", "opacities", "colors")
+"""What every splat has, whatever its degree: the arguments of `rasterize`."""
+MAX_SH_DEGREE = 3
 
 
 @dataclass(frozen=True)
 class Gaussians:
-    """N anisotropic Gaussians of SH degree 0 as numpy float32 arrays, all after activation.
+    """N anisotropic Gaussians as numpy float32 arrays, all after activation.
+
+    Seen from a camera in the direction d, a Gaussian has the colour max(0, colors + Σ_k Y_k(d) sh_rest[k]), with the
+    real spherical harmonics Y_k of degree 1 and above (`fit_gaussians/rasterize/harmonics.py`).
 
     Attributes:
         means: [N, 3] centres, world frame.
         quats: [N, 4] rotations from the Gaussian's axes to the world, wxyz; unit up to rounding.
         scales: [N, 3] standard deviations along the Gaussian's axes, linear, > 0.
         opacities: [N] in (0, 1).
-        colors: [N, 3] sRGB in [0, 1].
+        colors: [N, 3] sRGB in [0, 1]: the colour without its view-dependent part.
+        sh_rest: [N, K, 3] coefficients, K = 0, 3, 8 or 15 for the degrees 0 to 3.
     """
 
     means: np.ndarray
@@ -24,25 +32,45 @@ class Gaussians:
     scales: np.ndarray
     opacities: np.ndarray
     colors: np.ndarray
+    sh_rest: np.ndarray | None = None
 
     def __post_init__(self):
         n = len(self.means)
+        if self.sh_rest is None:
+            object.__setattr__(self, "sh_rest", np.zeros((n, 0, 3), np.float32))
         shapes = {"means": (n, 3), "quats": (n, 4), "scales": (n, 3), "opacities": (n,), "colors": (n, 3)}
-        for field in fields(self):
-            array = getattr(self, field.name)
-            if array.shape != shapes[field.name]:
-                raise ValueError(f"{field.name} has shape {array.shape}, expected {shapes[field.name]}")
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {shape}")
+        if self.sh_rest.shape[::2] != (n, 3) or self.sh_rest.shape[1] not in map(rest_count, range(MAX_SH_DEGREE + 1)):
+            raise ValueError(f"sh_rest has shape {self.sh_rest.shape}, expected ({n}, 0 or 3 or 8 or 15, 3)")
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Gaussians":
+        """The splat of a row of the `gaussians` table, or of a joined one; tables without `sh_rest` are of degree 0."""
+        rest = row.get("sh_rest")
+        rest = None if rest is None else rest.reshape(len(row["means"]), -1, 3)
+        return cls(*(row[name] for name in ATTRIBUTES), rest)
 
     def __len__(self) -> int:
         return len(self.means)
 
     def __getitem__(self, index) -> "Gaussians":
         """The Gaussians that a numpy index (slice, mask, integers) picks, in its order."""
-        return Gaussians(*(getattr(self, name)[index] for name in ATTRIBUTES))
+        return Gaussians(*(getattr(self, name)[index] for name in ATTRIBUTES), self.sh_rest[index])
+
+    @property
+    def sh_degree(self) -> int:
+        return round((1 + self.sh_rest.shape[1]) ** 0.5) - 1
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays by attribute name: the columns of the `gaussians` table."""
+        """The arrays of every splat by attribute name; not `sh_rest`."""
         return {name: getattr(self, name) for name in ATTRIBUTES}
 
     def is_finite(self) -> bool:
-        return all(bool(np.isfinite(array).all()) for array in self.arrays().values())
+        return all(bool(np.isfinite(array).all()) for array in (*self.arrays().values(), self.sh_rest))
+
+
+def rest_count(degree: int) -> int:
+    """How many spherical harmonics of degree 1 to `degree` there are."""
+    return (degree + 1) ** 2 - 1

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fit_gaussians.gaussians import ATTRIBUTES, Gaussians
+from fit_gaussians.activation import SCALE_BOUNDS, logit
+from fit_gaussians.gaussians import ATTRIBUTES, Gaussians, rest_count
 
-SCALE_BOUNDS = (1e-6, 1.0)
-"""World units, where the object's diagonal is 1: far outside of what a fit needs, well inside of what floats hold."""
 PADDING_LOGIT = -30.0
 """Opacity of the Gaussians that pad a smaller splat of a batch: never drawn, hence never moved."""
 
@@ -24,25 +23,31 @@ class GaussianParameters:
     Attributes:
         rates: learning rates by attribute, in the units that `recipe.py` tells.
         leaves: leaf tensors by attribute; times their rate they are `means` [B, N, 3] as they are, `quats` [B, N, 4]
-            of any norm, `scales` [B, N, 3] as logarithms, `opacities` [B, N] as logits, `colors` [B, N, 3] as they are.
+            of any norm, `scales` [B, N, 3] as logarithms, `opacities` [B, N] as logits, `colors` [B, N, 3] as they are,
+            `sh_rest` [B, N, K, 3] too.
         counts: how many Gaussians of each splat are real.
     """
 
-    def __init__(self, splats: Sequence[Gaussians], rates: Mapping[str, float], device: torch.device):
+    def __init__(
+        self, splats: Sequence[Gaussians], rates: Mapping[str, float], device: torch.device, sh_degree: int = 0
+    ):
         self.rates = rates
         self.counts = [len(splat) for splat in splats]
         raw = {name: _pad([getattr(splat, name) for splat in splats]) for name in ATTRIBUTES}
         raw["scales"] = np.log(raw["scales"])
-        raw["opacities"] = _logit(raw["opacities"])
+        raw["opacities"] = logit(raw["opacities"])
         for index, count in enumerate(self.counts):
             raw["opacities"][index, count:] = PADDING_LOGIT
+        rest = _pad([splat.sh_rest[:, : rest_count(sh_degree)] for splat in splats])
+        missing = rest_count(sh_degree) - rest.shape[2]
+        raw["sh_rest"] = np.pad(rest, ((0, 0), (0, 0), (0, missing), (0, 0)))
         self.leaves = {
             name: torch.tensor(array / rates[name], dtype=torch.float32, device=device, requires_grad=True)
             for name, array in raw.items()
         }
 
     def activated(self) -> dict[str, Tensor]:
-        """The arguments of `rasterize`, differentiable with respect to the leaves."""
+        """What the splats are now, by attribute, differentiable with respect to the leaves."""
         raw = {name: leaf * self.rates[name] for name, leaf in self.leaves.items()}
         raw["scales"] = torch.exp(raw["scales"])
         raw["opacities"] = torch.sigmoid(raw["opacities"])
@@ -71,8 +76,3 @@ def _pad(arrays: list[np.ndarray]) -> np.ndarray:
     """[B, N, …]: shorter arrays repeat their first element."""
     longest = max(len(array) for array in arrays)
     return np.stack([np.concatenate([array, np.repeat(array[:1], longest - len(array), 0)]) for array in arrays])
-
-
-def _logit(probability: np.ndarray) -> np.ndarray:
-    probability = probability.clip(1e-6, 1 - 1e-6)
-    return np.log(probability / (1 - probability))

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fit_gaussians.rasterize.harmonics import SH_C0
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -15,6 +17,10 @@ class Recipe:
     opacities_rate: float = 1e-1
     """Of the logit."""
     colors_rate: float = 1.2e-2
+    sh_rest_share: float = 1 / 20
+    """Rate of the coefficients of harmonics of degree 1 and above, as a share of that of degree 0 (as in 3DGS)."""
+    sh_ramp: float = 0.2
+    """Share of the steps after which each further degree of harmonics comes in; 0: all from the start."""
     final_rate: float = 0.1
     """Share of each rate that is left at the last step; the decay is exponential."""
     betas: tuple[float, float] = (0.8, 0.99)
@@ -27,7 +33,12 @@ class Recipe:
             "scales": self.scales_rate,
             "opacities": self.opacities_rate,
             "colors": self.colors_rate,
+            "sh_rest": self.colors_rate / SH_C0 * self.sh_rest_share,
         }
+
+    def sh_degree_at(self, progress: float, degree: int) -> int:
+        """The degree of harmonics in use when `progress` (0..1) of the steps are done, of at most `degree`."""
+        return min(degree, int(progress / self.sh_ramp)) if self.sh_ramp else degree
 
     def decay(self, progress: float) -> float:
         """Factor on every rate when `progress` (0..1) of the steps are done."""

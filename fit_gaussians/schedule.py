@@ -1,7 +1,5 @@
 """How far the fit is: the decay of the learning rates, and the early end when the loss no longer falls."""
 
-from torch import Tensor
-
 PATIENCE = 2
 """Poor passes in a row that mean a plateau."""
 
@@ -26,7 +24,7 @@ class Schedule:
         self._views = views
         self._min_gain = min_gain
         self._pace = 1 / max(iterations, 1)
-        self._pass_loss: Tensor | float = 0.0
+        self._pass_loss = 0.0
         self._last_pass_loss = float("inf")
         self._poor_passes = 0
 
@@ -34,13 +32,14 @@ class Schedule:
     def done(self) -> bool:
         return self.steps >= self._end
 
-    def step(self, loss: Tensor) -> None:
-        """Note a step and its loss (a scalar, looked at once per pass only: a GPU need not wait for it)."""
+    def step(self, loss) -> None:
+        """Note a step and its loss (a number, or a detached tensor: looked at once per pass only, so that no one
+        waits for a GPU)."""
         self.steps += 1
         self.progress += self._pace
         if not self._min_gain:
             return
-        self._pass_loss = self._pass_loss + loss.detach()
+        self._pass_loss = self._pass_loss + loss
         if self.steps % self._views == 0:
             self._end_pass(float(self._pass_loss))
 

@@ -1,15 +1,17 @@
 """The fit stage: a row of views in, a row of Gaussians out."""
 
+import ctypes
 import hashlib
 import logging
+import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from fit_gaussians.config import FitConfig
+from fit_gaussians.cpu_fit import fit_on_cpu
 from fit_gaussians.gaussians import Gaussians
 from fit_gaussians.initialise import initial_gaussians
 from fit_gaussians.metrics import measure
@@ -64,7 +66,7 @@ class FitStage(Stage):
     def __init__(self, config: FitConfig, context: StageContext):
         super().__init__(config, context)
         self.backend = choose_backend(config)
-        self.device = torch.device("cuda" if self.backend == "gsplat" else "cpu")
+        self.device = "cuda" if self.backend == "gsplat" else "cpu"
         self.batch_size = GPU_BATCH if self.backend == "gsplat" else 1
 
     @classmethod
@@ -72,7 +74,6 @@ class FitStage(Stage):
         return Resources(cpus=1, gpus=1 if choose_backend(config) == "gsplat" else 0, memory_gb=2)
 
     def setup(self) -> None:
-        torch.set_num_threads(self.context.threads)
         logger.info("fit: %s rasterizer on %s", self.backend, self.device)
 
     def process(self, batch: list[Row]) -> list[Row | Failure]:
@@ -98,15 +99,19 @@ class FitStage(Stage):
         return [results[row["uid"]] for row in batch]
 
     def _fit(self, tasks: list[Task]) -> dict[str, Row | Failure]:
-        fitted, iterations = optimise(
-            [task.initial for task in tasks],
-            [task.train for task in tasks],
-            [task.seed for task in tasks],
-            self.config,
-            backend=self.backend,
-            device=self.device,
-        )
-        return {task.uid: self._result(task, splat, iterations) for task, splat in zip(tasks, fitted, strict=True)}
+        if self.backend == "numba":  # each fit ends when it likes
+            fits = [fit_on_cpu(task.initial, task.train, task.seed, self.config) for task in tasks]
+        else:
+            splats, iterations = optimise(
+                [task.initial for task in tasks],
+                [task.train for task in tasks],
+                [task.seed for task in tasks],
+                self.config,
+                backend=self.backend,
+                device=self.device,
+            )
+            fits = [(splat, iterations) for splat in splats]
+        return {task.uid: self._result(task, *fit) for task, fit in zip(tasks, fits, strict=True)}
 
     def _result(self, task: Task, fitted: Gaussians, iterations: int) -> Row | Failure:
         config = self.config
@@ -119,6 +124,8 @@ class FitStage(Stage):
             "uid": task.uid,
             "num_gaussians": len(splat),
             **splat.arrays(),
+            "sh_degree": splat.sh_degree,
+            "sh_rest": splat.sh_rest.reshape(-1, 3),
             "rasterize_mode": config.rasterize_mode,
             "eps2d": config.eps2d,
             **vars(quality),
@@ -136,10 +143,23 @@ def choose_backend(config: FitConfig) -> Backend:
     Raises:
         ConfigError: gsplat was asked for where there is no CUDA device.
     """
-    cuda = torch.cuda.is_available()
+    cuda = config.backend != "numba" and cuda_is_available()
     if config.backend == "gsplat" and not cuda:
         raise ConfigError("fit.backend is gsplat, but no CUDA device is there; use auto or numba")
-    return "gsplat" if cuda and config.backend != "numba" else "numba"
+    return "gsplat" if cuda else "numba"
+
+
+def cuda_is_available() -> bool:
+    """Whether torch can use a CUDA device. Where there is no driver, torch is not asked: a worker without a GPU needs
+    no torch, which takes seconds to import and 180 MB."""
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libcuda.so.1")
+        except OSError:
+            return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def prepare(row: Row, config: FitConfig) -> Task:
@@ -155,7 +175,7 @@ def prepare(row: Row, config: FitConfig) -> Task:
     except ValueError as error:
         raise AssetError(f"object {uid}: {error}; render more views") from error
     for name, part in (("training", train), ("held-out", heldout)):
-        if views.alphas[part].sum() < MIN_COVERED_PIXELS:
+        if views[part].opaque_pixels() < MIN_COVERED_PIXELS:
             raise AssetError(f"object {uid}: the {len(part)} {name} views are (nearly) transparent")
     seed = seed_of(uid, config.seed)
     try:

@@ -12,6 +12,7 @@ MEANS_STEP = 2.0**-13
 """World units: 1/32 of a pixel when the object fills 256 pixels."""
 QUATS_STEP = 2.0**-7
 COLORS_STEP = 2.0**-8
+SH_REST_STEP = 2.0**-6
 OPACITIES_STEP = 2.0**-8
 SCALES_MANTISSA_BITS = 5
 """Relative step of at most 1/32: scales span decades."""
@@ -45,6 +46,7 @@ def canonical(splat: Gaussians) -> Gaussians:
         np.take_along_axis(splat.scales, order, 1),
         splat.opacities,
         splat.colors,
+        splat.sh_rest,
     )
 
 
@@ -69,6 +71,7 @@ def rounded(splat: Gaussians) -> Gaussians:
         scales=np.maximum(_round_mantissa(splat.scales, SCALES_MANTISSA_BITS), np.float32(MIN_SCALE)),
         opacities=_to_grid(splat.opacities, OPACITIES_STEP).clip(OPACITIES_STEP, 1 - OPACITIES_STEP),
         colors=_to_grid(splat.colors, COLORS_STEP).clip(0, 1),
+        sh_rest=_to_grid(splat.sh_rest, SH_REST_STEP),
     )
 
 

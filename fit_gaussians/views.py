@@ -1,10 +1,9 @@
-"""A row of the `views` table as tensors: decoded images, cameras, and which views train and which are held out."""
+"""A row of the `views` table as arrays: decoded images, cameras, and which views train and which are held out."""
 
 import io
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import AssetError
@@ -17,42 +16,72 @@ MIN_SIDE = 11
 """Pixels: the window of SSIM."""
 
 
+CROP_MARGIN = 8
+"""Pixels around the object's rectangle in a view that are still looked at."""
+
+
 @dataclass(frozen=True)
 class Views:
-    """The V views of one object; colours are premultiplied by alpha, so that blending over a background is one sum.
+    """The V views of one object. Pixels stay bytes until they are needed: 36 views of 256² as floats are 38 MB.
 
     Attributes:
-        colors: [V, H, W, 3] float32 sRGB times alpha, in [0, 1]; in memory a plane per channel, as the CPU rasterizer
-            writes its images, so that the two can be compared without copies.
-        alphas: [V, H, W] float32 in [0, 1].
+        pixels: [V, 4, H, W] uint8, straight alpha, sRGB; a plane per channel, as the CPU rasterizer writes its images.
         world_to_camera: [V, 4, 4] float32, OpenCV axes.
         intrinsics: [V, 4] float32 fx, fy, cx, cy in pixels, pixel centres at .5.
     """
 
-    colors: torch.Tensor
-    alphas: torch.Tensor
-    world_to_camera: torch.Tensor
-    intrinsics: torch.Tensor
+    pixels: np.ndarray
+    world_to_camera: np.ndarray
+    intrinsics: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.colors)
+        return len(self.pixels)
 
     @property
     def height(self) -> int:
-        return self.colors.shape[1]
+        return self.pixels.shape[2]
 
     @property
     def width(self) -> int:
-        return self.colors.shape[2]
+        return self.pixels.shape[3]
 
     def __getitem__(self, index: list[int]) -> "Views":
         """The views at `index`, in its order."""
-        index = torch.as_tensor(index, dtype=torch.long)
-        return Views(self.colors[index], self.alphas[index], self.world_to_camera[index], self.intrinsics[index])
+        return Views(self.pixels[index], self.world_to_camera[index], self.intrinsics[index])
 
-    def over(self, background: torch.Tensor) -> torch.Tensor:
+    @property
+    def alphas(self) -> np.ndarray:
+        """[V, H, W] float32 in [0, 1]."""
+        return self.pixels[:, 3] / np.float32(255)
+
+    @property
+    def colors(self) -> np.ndarray:
+        """[V, H, W, 3] float32 in [0, 1] sRGB times alpha, so that blending over a background is one sum; in memory a
+        plane per channel."""
+        return np.moveaxis(self.pixels[:, :3] / np.float32(255) * self.alphas[:, None], 1, -1)
+
+    def over(self, background: np.ndarray) -> np.ndarray:
         """[V, H, W, 3] the images over a background of shape [3] or [V, 1, 1, 3], blended in sRGB as 3DGS does."""
-        return self.colors + (1 - self.alphas)[..., None] * background
+        return self.colors + (1 - self.alphas)[..., None] * np.asarray(background, np.float32)
+
+    def opaque_pixels(self) -> float:
+        """Alpha summed over all views, in pixels."""
+        return float(self.pixels[:, 3].sum(dtype=np.int64)) / 255
+
+    def object_rectangles(self) -> list[tuple[int, int, int, int]]:
+        """Of each view left, top, right, bottom (exclusive) of what is covered, with a margin; all of an empty view."""
+        return [self._rectangle(alpha) for alpha in self.pixels[:, 3]]
+
+    def _rectangle(self, alpha: np.ndarray) -> tuple[int, int, int, int]:
+        rows, columns = np.flatnonzero(alpha.any(1)).tolist(), np.flatnonzero(alpha.any(0)).tolist()
+        if not rows:
+            return 0, 0, self.width, self.height
+        return (
+            max(columns[0] - CROP_MARGIN, 0),
+            max(rows[0] - CROP_MARGIN, 0),
+            min(columns[-1] + 1 + CROP_MARGIN, self.width),
+            min(rows[-1] + 1 + CROP_MARGIN, self.height),
+        )
 
 
 def read_views(row: Row, resolution: int) -> Views:
@@ -76,18 +105,10 @@ def read_views(row: Row, resolution: int) -> Views:
         )
     world_to_camera, intrinsics = _cameras(row, len(images))
     size = _fitted_size(width, height, resolution)
-    colors = np.empty((len(images), 3, size[1], size[0]), np.float32)
-    alphas = np.empty((len(images), size[1], size[0]), np.float32)
+    pixels = np.empty((len(images), 4, size[1], size[0]), np.uint8)
     for index, image in enumerate(images):
-        rgba = _decode(uid, index, image["bytes"], (width, height), size)
-        alphas[index] = rgba[..., 3]
-        colors[index] = np.moveaxis(rgba[..., :3], -1, 0) * alphas[index]
-    return Views(
-        colors=torch.from_numpy(colors).movedim(1, -1),
-        alphas=torch.from_numpy(alphas),
-        world_to_camera=torch.from_numpy(world_to_camera),
-        intrinsics=torch.from_numpy(intrinsics * np.float32([size[0] / width, size[1] / height] * 2)),
-    )
+        pixels[index] = np.moveaxis(_decode(uid, index, image["bytes"], (width, height), size), -1, 0)
+    return Views(pixels, world_to_camera, intrinsics * np.float32([size[0] / width, size[1] / height] * 2))
 
 
 def split_views(count: int, heldout_every: int) -> tuple[list[int], list[int]]:
@@ -136,7 +157,7 @@ def _fitted_size(width: int, height: int, resolution: int) -> tuple[int, int]:
 
 
 def _decode(uid: str, index: int, data: bytes, size: tuple[int, int], fitted: tuple[int, int]) -> np.ndarray:
-    """[H, W, 4] float32 in [0, 1], straight alpha; a reduced pixel is the mean of the area that it covers."""
+    """[H, W, 4] uint8, straight alpha; a reduced pixel is the mean of the area that it covers."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.size != size:
@@ -146,4 +167,4 @@ def _decode(uid: str, index: int, data: bytes, size: tuple[int, int], fitted: tu
         raise AssetError(f"object {uid}: view {index} does not decode: {error}") from error
     if fitted != size:
         image = image.resize(fitted, Image.Resampling.BOX)  # premultiplies by itself
-    return np.asarray(image, np.float32) / np.float32(255)
+    return np.asarray(image)

@@ -87,7 +87,7 @@ class CorpusObject:
         from fit_gaussians.gaussians import Gaussians
 
         target = Path(path or f"{self.uid}.{format}")
-        splat = Gaussians(**self.splat)
+        splat = Gaussians.from_row(self.row)
         mode, eps2d = self.row["rasterize_mode"], self.row["eps2d"]
         if format == "ply":
             from fit_gaussians.ply import write_ply

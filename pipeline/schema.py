@@ -104,7 +104,9 @@ GAUSSIANS = pa.schema(
         flat("quats", pa.float32(), 4),  # wxyz, unit, w >= 0
         flat("scales", pa.float32(), 3),  # standard deviations, linear
         flat("opacities", pa.float32(), 1),  # in (0, 1)
-        flat("colors", pa.float32(), 3),  # sRGB in [0, 1]
+        flat("colors", pa.float32(), 3),  # sRGB in [0, 1]: without the view-dependent part
+        ("sh_degree", pa.int32()),  # of the spherical harmonics, 0..3; 0: colours do not change with the view
+        flat("sh_rest", pa.float32(), 3),  # [N * K, 3] coefficients of degree 1 and above, K = (sh_degree + 1)² - 1
         ("rasterize_mode", pa.string()),  # antialiased | classic, as in gsplat
         ("eps2d", pa.float32()),
         ("psnr", pa.float32()),  # dB, mean over held-out views
@@ -163,6 +165,9 @@ TABLES: dict[str, pa.Schema] = {
     "captions": CAPTIONS,
     "embeddings": EMBEDDINGS,
 }
+
+# Columns that came later: tables of before lack them, and readers take them as null.
+ADDED_COLUMNS = frozenset({"sh_degree", "sh_rest"})
 
 # What a triplet joins, in this order.
 TRIPLET_TABLES = ("assets", "captions", "views", "gaussians", "embeddings")

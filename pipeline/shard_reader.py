@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
 from pipeline.rows import Row, rows_from_table
+from pipeline.schema import ADDED_COLUMNS, TABLES
 
 
 class TableReader:
@@ -64,7 +65,7 @@ class TableReader:
 
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Some (small) columns of every row."""
-        return self._parquet.read(columns=list(names))
+        return _with_added(self._parquet.read(columns=list(names)), names)
 
     def table(self, uid: str) -> pa.Table:
         """One object's row.
@@ -74,12 +75,22 @@ class TableReader:
         """
         group, row = self._places[uid]
         if group != self._group:
-            self._table = self._parquet.read_row_group(group, self._columns)
+            table = self._parquet.read_row_group(group, self._columns)
+            self._table = _with_added(table, self._columns or [])
             self._group = group
         return self._table.slice(row, 1)
 
     def close(self) -> None:
         self._stack.close()
+
+
+def _with_added(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """The table, with those of `names` as null that have come to the schema since the file was written."""
+    for name in names:
+        if name in ADDED_COLUMNS and name not in table.column_names:
+            field = next(schema.field(name) for schema in TABLES.values() if name in schema.names)
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
 
 
 class ShardReader:

@@ -55,7 +55,7 @@ def object_page(uri: str, uid: str | None) -> str:
     if "means" not in item.row:
         raise ConfigError(f"object {uid} has no splat: it failed or was not fitted yet")
     card, mode, eps2d = draw_card(item.row), item.row["rasterize_mode"], item.row["eps2d"]
-    return render_object_page(card.name, Gaussians(**item.splat), mode, eps2d, card)
+    return render_object_page(card.name, Gaussians.from_row(item.row), mode, eps2d, card)
 
 
 def ply_page(path: Path) -> str:

@@ -1,13 +1,16 @@
-"""Differentiable rasterization of 3D Gaussians: one function, three implementations.
+"""Differentiable rasterization of 3D Gaussians: one function of torch tensors, three implementations.
 
-- ``numba``: SIMD kernels for the CPU, one thread a call, float32 (`cpu.py`);
+- ``numba``: SIMD kernels for the CPU, one thread a call, float32 (`cpu.py`, and `autograd.py` around it);
 - ``gsplat``: gsplat's CUDA kernels, a whole batch in one call, float32 (`gsplat_backend.py`);
 - ``reference``: plain torch in any float type on any device, slow (`reference.py`): the oracle of the other two.
 """
 
-from typing import Literal
+from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # a fit on the CPU does without torch
+    from torch import Tensor
 
 Mode = Literal["antialiased", "classic"]
 Backend = Literal["numba", "gsplat", "reference"]
@@ -20,7 +23,7 @@ def rasterize(
     quats: Tensor,  # [B, N, 4]
     scales: Tensor,  # [B, N, 3]
     opacities: Tensor,  # [B, N]
-    colors: Tensor,  # [B, N, 3]
+    colors: Tensor,  # [B, N, 3] or [B, C, N, 3]
     world_to_camera: Tensor,  # [B, C, 4, 4]
     intrinsics: Tensor,  # [B, C, 4]
     width: int,
@@ -45,7 +48,8 @@ def rasterize(
         quats: rotations, wxyz, of any norm above 0. [B, N, 4]
         scales: standard deviations along the three axes, > 0, in the world's unit. [B, N, 3]
         opacities: in [0, 1]. [B, N]
-        colors: any range; sRGB in [0, 1] as we use it. [B, N, 3]
+        colors: any range; sRGB in [0, 1] as we use it. [B, N, 3], or [B, C, N, 3]: as each camera sees them
+            (`harmonics.view_colors`).
         world_to_camera: rigid transforms. [B, C, 4, 4]
         intrinsics: fx, fy, cx, cy in pixels. [B, C, 4]
         width, height: size of the images in pixels, > 0.
@@ -75,7 +79,7 @@ def rasterize(
         expected = (*world_to_camera.shape[:2], means.shape[1], 2)
         _check_shape("means2d_grad", means2d_grad, expected)
     if backend == "numba":
-        from fit_gaussians.rasterize.cpu import rasterize_cpu as implementation
+        from fit_gaussians.rasterize.autograd import rasterize_cpu as implementation
     elif backend == "gsplat":
         from fit_gaussians.rasterize.gsplat_backend import rasterize_gsplat as implementation
     elif backend == "reference":
@@ -119,7 +123,7 @@ def _check_arguments(
     _check_shape("quats", quats, (B, N, 4))
     _check_shape("scales", scales, (B, N, 3))
     _check_shape("opacities", opacities, (B, N))
-    _check_shape("colors", colors, (B, N, 3))
+    _check_shape("colors", colors, (B, C, N, 3) if colors.ndim == 4 else (B, N, 3))
     _check_shape("world_to_camera", world_to_camera, (B, C, 4, 4))
     _check_shape("intrinsics", intrinsics, (B, C, 4))
     tensors = {

@@ -44,7 +44,7 @@ def rasterize_reference(
     quats: Tensor,  # [B, N, 4]
     scales: Tensor,  # [B, N, 3]
     opacities: Tensor,  # [B, N]
-    colors: Tensor,  # [B, N, 3]
+    colors: Tensor,  # [B, N, 3] or [B, C, N, 3]
     world_to_camera: Tensor,  # [B, C, 4, 4]
     intrinsics: Tensor,  # [B, C, 4]
     width: int,
@@ -76,7 +76,8 @@ def rasterize_reference(
             if means2d_grad is not None and projection.means2d.requires_grad:
                 projection.means2d.register_hook(means2d_grad[b, c].add_)
             pairs = pair_with_pixels(projection, width, height)
-            image[b, c], alpha[b, c] = blend(projection, pairs, colors[b], width, height)
+            seen = colors[b, c] if colors.ndim == 4 else colors[b]
+            image[b, c], alpha[b, c] = blend(projection, pairs, seen, width, height)
     if background is not None:
         if background.ndim == 3:
             background = background[:, :, None, None]

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from caption.errors import BadRender
 from caption.subject import Subject
 from caption.views import check_render
-from fit_gaussians.gaussians import ATTRIBUTES, Gaussians
+from fit_gaussians.gaussians import Gaussians
 from pipeline.corpus import Corpus
 from pipeline.report.card import Card, draw_card
 from pipeline.report.catalogue import Entry, entry_from_row
@@ -49,7 +49,7 @@ def _draw(corpus: Corpus, row: Row) -> Entry:
 
 
 def _write_page(corpus: Corpus, card: Card, row: Row) -> None:
-    splat = Gaussians(**{name: row[name] for name in ATTRIBUTES})
+    splat = Gaussians.from_row(row)
     page = render_object_page(card.name, splat, row["rasterize_mode"], row["eps2d"], card, report="..")
     corpus.write_text(page, "report", "objects", object_file(card.uid))
 

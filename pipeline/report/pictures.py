@@ -6,6 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from fit_gaussians.gaussians import Gaussians
 from pipeline.errors import ConfigError
 from pipeline.rows import Row
 
@@ -45,31 +46,25 @@ def best_known_first(world_to_camera: np.ndarray, views: np.ndarray) -> list[int
 def splat_images(row: Row, views: list[int]) -> list[Image.Image]:
     """The object's Gaussians from the cameras of `views`, RGBA with straight alpha, as large as the views."""
     try:
-        import torch
-
-        from fit_gaussians.rasterize import rasterize
+        from fit_gaussians.draw import draw
+        from fit_gaussians.stage import cuda_is_available
     except ImportError as error:
         raise ConfigError(f"report: drawing splats needs {error.name}: install clip-gs-corpus[fit]") from error
-    on_gpu = row["backend"] == "gsplat" and torch.cuda.is_available()
-    device = "cuda" if on_gpu else "cpu"
-
-    def batch_of_one(array: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32, device=device)[None]
-
-    with torch.no_grad():
-        premultiplied, alpha = rasterize(
-            *(batch_of_one(row[name]) for name in ("means", "quats", "scales", "opacities", "colors")),
-            batch_of_one(row["world_to_camera"][views].reshape(-1, 4, 4)),
-            batch_of_one(row["intrinsics"][views]),
-            row["width"],
-            row["height"],
-            mode=row["rasterize_mode"],
-            eps2d=row["eps2d"],
-            backend="gsplat" if on_gpu else "numba",
-        )
-    colors = premultiplied[0] / alpha[0].clamp(min=1 / 255)[..., None]
-    pixels = torch.cat([colors, alpha[0][..., None]], -1).clamp(0, 1).mul(255).round().byte()
-    return [Image.fromarray(image) for image in pixels.cpu().numpy()]
+    on_gpu = row["backend"] == "gsplat" and cuda_is_available()
+    premultiplied, alpha = draw(
+        Gaussians.from_row(row),
+        row["world_to_camera"][views],
+        row["intrinsics"][views],
+        row["width"],
+        row["height"],
+        mode=row["rasterize_mode"],
+        eps2d=row["eps2d"],
+        backend="gsplat" if on_gpu else "numba",
+        device="cuda" if on_gpu else "cpu",
+    )
+    colors = premultiplied / np.maximum(alpha, 1 / 255)[..., None]
+    pixels = np.concatenate([colors, alpha[..., None]], -1).clip(0, 1) * 255
+    return [Image.fromarray(image) for image in np.round(pixels).astype(np.uint8)]
 
 
 def difference(first: Image.Image, second: Image.Image) -> Image.Image:

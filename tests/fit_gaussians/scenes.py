@@ -4,12 +4,11 @@ import io
 import math
 
 import numpy as np
-import torch
 from PIL import Image
 
+from fit_gaussians.draw import draw
 from fit_gaussians.gaussians import Gaussians
 from fit_gaussians.initialise import quats_to_normal
-from fit_gaussians.rasterize import rasterize
 from pipeline.rows import Row
 
 FOV = math.radians(40)
@@ -56,16 +55,9 @@ def cameras(views: int, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 def render_rgba(splat: Gaussians, world_to_camera: np.ndarray, intrinsics: np.ndarray, size: int) -> list[np.ndarray]:
     """The views as [H, W, 4] uint8, straight alpha."""
-    images, alphas = rasterize(
-        **{name: torch.from_numpy(array)[None] for name, array in splat.arrays().items()},
-        world_to_camera=torch.tensor(world_to_camera, dtype=torch.float32).reshape(1, -1, 4, 4),
-        intrinsics=torch.tensor(intrinsics, dtype=torch.float32)[None],
-        width=size,
-        height=size,
-        backend="numba",
-    )
+    images, alphas = draw(splat, world_to_camera, intrinsics, size, size, mode="antialiased", eps2d=0.1)
     rgba = []
-    for image, alpha in zip(images[0].numpy(), alphas[0].numpy(), strict=True):
+    for image, alpha in zip(images, alphas, strict=True):
         straight = (image / np.maximum(alpha, 1e-6)[..., None]).clip(0, 1)
         rgba.append((np.concatenate([straight, alpha[..., None]], 2) * 255 + 0.5).astype(np.uint8))
     return rgba

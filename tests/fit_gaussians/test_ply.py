@@ -1,11 +1,13 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from plyfile import PlyData, PlyElement
 
-from fit_gaussians.gaussians import Gaussians
-from fit_gaussians.ply import SH_C0, read_ply, write_ply
+from fit_gaussians.gaussians import Gaussians, rest_count
+from fit_gaussians.ply import read_ply, write_ply
+from fit_gaussians.rasterize.harmonics import SH_C0
 from pipeline.errors import AssetError
 from tests.fit_gaussians.scenes import sphere_points, splat_of
 
@@ -46,13 +48,44 @@ def test_round_trip(splat):
         assert getattr(file.splat, name) == pytest.approx(array, rel=1e-5, abs=1e-6), name
 
 
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_harmonics_go_there_and_back_channel_by_channel(splat, degree):
+    rest = np.random.default_rng(0).normal(size=(len(splat), rest_count(degree), 3)).astype(np.float32)
+    buffer = io.BytesIO()
+    write_ply(buffer, replace(splat, sh_rest=rest), "antialiased", 0.1)
+    buffer.seek(0)
+    vertices = PlyData.read(buffer)["vertex"]
+    names = [property.name for property in vertices.properties]
+    assert names == [*STANDARD_ORDER[:9], *(f"f_rest_{i}" for i in range(3 * rest_count(degree))), *STANDARD_ORDER[9:]]
+    assert np.array_equal(vertices["f_rest_1"], rest[:, 1, 0])  # the second harmonic's red
+    assert np.array_equal(vertices[f"f_rest_{rest_count(degree)}"], rest[:, 0, 1])  # the first one's green
+    buffer.seek(0)
+    again = read_ply(buffer).splat
+    assert again.sh_degree == degree and np.array_equal(again.sh_rest, rest)
+
+
+def test_a_number_of_harmonics_of_no_degree_is_refused(splat):
+    buffer = io.BytesIO()
+    write_ply(buffer, splat, "antialiased", 0.1)
+    buffer.seek(0)
+    vertices = PlyData.read(buffer)["vertex"].data
+    odd = np.zeros(len(vertices), [*vertices.dtype.descr, ("f_rest_0", "<f4")])
+    for name in STANDARD_ORDER:
+        odd[name] = vertices[name]
+    buffer = io.BytesIO()
+    PlyData([PlyElement.describe(odd, "vertex")]).write(buffer)
+    buffer.seek(0)
+    with pytest.raises(AssetError, match="no degree of spherical harmonics"):
+        read_ply(buffer)
+
+
 def test_files_of_others_are_read(splat):
-    """With higher spherical harmonics, quaternions of any norm, in another order, big-endian and without comments."""
+    """With quaternions of any norm, in another order, big-endian and without comments."""
     buffer = io.BytesIO()
     write_ply(buffer, splat, "antialiased", 0.1)
     buffer.seek(0)
     vertex = PlyData.read(buffer)["vertex"].data
-    names = ["f_rest_0", *reversed(STANDARD_ORDER)]
+    names = [*reversed(STANDARD_ORDER)]
     other = np.zeros(len(vertex), [(name, ">f4") for name in names])
     for name in STANDARD_ORDER:
         other[name] = vertex[name] * (3 if name.startswith("rot") else 1)

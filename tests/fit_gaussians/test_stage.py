@@ -1,13 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fit_gaussians.config import FitConfig
+from fit_gaussians.gaussians import Gaussians
 from fit_gaussians.stage import FitStage, prepare
 from pipeline.errors import AssetError, ConfigError
 from pipeline.rows import rows_from_table, table_from_rows
 from pipeline.schema import GAUSSIANS, TIMING_COLUMNS
 from pipeline.stage import Failure, StageContext
-from tests.fit_gaussians.scenes import encode, sphere_row, splat_of, views_row
+from tests.fit_gaussians.scenes import encode, sphere_points, sphere_row, splat_of, views_row
 
 CLEAR, SOLID = (encode(np.full((64, 64, 4), value, np.uint8)) for value in (0, 255))
 CONFIG = FitConfig(num_gaussians=800, iterations=60, heldout_every=4, backend="numba")
@@ -87,6 +90,33 @@ def test_classic_rasterization_is_an_option(sphere, tmp_path):
     assert row["psnr"] > 25
 
 
+def shiny_row():
+    """A sphere whose colour turns with the view."""
+    points, normals, colors = sphere_points(3000)
+    rest = np.zeros((len(points), 3, 3), np.float32)
+    rest[:, 1] = [0.5, -0.4, 0.0]
+    splat = splat_of(points, normals, colors, spacing=0.023)
+    return views_row(replace(splat, sh_rest=rest), *sphere_points(1500), views=24, size=48, uid="shiny")
+
+
+def test_harmonics_show_what_one_colour_cannot(tmp_path):
+    row = shiny_row()
+    config = CONFIG.model_copy(update={"iterations": 200})
+    plain, shaded = (fit(row, tmp_path, config.model_copy(update={"sh_degree": degree})) for degree in (0, 1))
+    for result, count in ((plain, 0), (shaded, 3)):
+        check_row(result)
+        (again,) = rows_from_table(table_from_rows([result], GAUSSIANS))
+        splat = Gaussians.from_row(again)
+        assert splat.sh_rest.shape == (result["num_gaussians"], count, 3)
+    assert (plain["sh_degree"], shaded["sh_degree"]) == (0, 1)
+    assert shaded["psnr"] > plain["psnr"] + 0.5
+
+
+def test_tables_without_harmonics_are_of_degree_0(fitted):
+    older = {name: value for name, value in fitted.items() if not name.startswith("sh_")}
+    assert Gaussians.from_row(older).sh_degree == 0
+
+
 def test_a_bad_object_does_not_harm_the_others_of_its_batch(sphere, tmp_path):
     bad = sphere | {"uid": "bad", "images": []}
     smaller = sphere_row(views=6, size=48, uid="smaller", points=300)  # another shape, and fewer points than asked
@@ -155,6 +185,32 @@ def test_odd_shapes_are_fitted(shape, spacing, tmp_path):
     result = fit(row, tmp_path, CONFIG.model_copy(update={"iterations": 40}))
     check_row(result)
     assert result["psnr"] > 25
+
+
+def test_a_million_surface_points_are_thinned(sphere, tmp_path):
+    points, normals, colors = sphere_points(1_000_000)
+    dense = {"points": points.astype(np.float32), "point_normals": normals.astype(np.float32), "point_colors": colors}
+    result = fit(sphere | dense, tmp_path, CONFIG.model_copy(update={"iterations": 20}))
+    check_row(result)
+    assert 700 <= result["num_gaussians"] <= 800 and result["psnr"] > 25
+
+
+def test_points_of_colours_that_are_not_finite_are_left_out(sphere, tmp_path):
+    colors = sphere["point_colors"].astype(np.float32)
+    colors[::3] = np.nan
+    result = fit(sphere | {"point_colors": colors}, tmp_path, CONFIG.model_copy(update={"iterations": 5}))
+    check_row(result)
+    nowhere = fit(sphere | {"point_colors": colors * np.nan}, tmp_path)
+    assert (
+        isinstance(nowhere, Failure) and nowhere.error_class == "AssetError" and "no surface points" in nowhere.message
+    )
+
+
+def test_cameras_that_are_not_finite_are_refused(sphere, tmp_path):
+    cameras = sphere["world_to_camera"].copy()
+    cameras[3, 5] = np.nan
+    result = fit(sphere | {"world_to_camera": cameras}, tmp_path)
+    assert isinstance(result, Failure) and result.error_class == "AssetError" and "not finite" in result.message
 
 
 def test_views_that_contradict_each_other_end_in_a_row(tmp_path, sphere):

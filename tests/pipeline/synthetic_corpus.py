@@ -96,6 +96,8 @@ def object_row(number: int, objects: int, views: int, size: int, num_gaussians: 
         "scales": np.full((num_gaussians, 3), 1.2 * RADIUS / np.sqrt(num_gaussians)),
         "opacities": np.full(num_gaussians, 0.95),
         "colors": colors,
+        "sh_degree": 0,
+        "sh_rest": np.zeros((0, 3)),
         "rasterize_mode": "antialiased",
         "eps2d": 0.1,
         "psnr": 30.0 + number,
