@@ -1,4 +1,4 @@
-"""A run on the whole cluster, started on its head node: ray submit CLUSTER.yaml workflows/submit.py --corpus URI …"""
+"""A run on the whole cluster, started on its head: ray submit CLUSTER.yaml workflows/submit.py -- --corpus URI …"""
 
 import os
 import sys

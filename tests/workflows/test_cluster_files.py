@@ -76,7 +76,11 @@ def test_ray_refuses_a_wrong_cluster_file(change):
 
 
 def test_every_node_gets_the_code_and_the_token(cluster):
-    assert cluster["file_mounts"] == {"~/clip-gs": ".", "~/.ray/auth_token": "~/.ray/auth_token"}
+    for package in ("caption", "fit_gaussians", "model", "pipeline", "render", "workflows"):
+        assert cluster["file_mounts"][f"~/clip-gs/{package}"] == package
+    assert cluster["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
+    for local in cluster["file_mounts"].values():
+        assert local.startswith("~") or (WORKFLOWS.parent / local).exists()
     for command in cluster["setup_commands"]:
         subprocess.run(["bash", "-n", "-c", command], check=True)
     assert "RAY_AUTH_MODE=token" in cluster["setup_commands"][-1]
