@@ -14,6 +14,14 @@ class AssetError(PipelineError):
     """The object itself is at fault (broken, empty, hostile, unsupported): trying again cannot help."""
 
 
+class Missing(AssetError):
+    """The asset is no longer where it was."""
+
+
+class Modified(AssetError):
+    """What is there is not the file that was listed: it has another checksum."""
+
+
 class WorkerCrash(PipelineError):
     """The process that worked on the object died."""
 

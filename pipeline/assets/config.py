@@ -7,10 +7,12 @@ class AssetsConfig(Section):
     """Which assets a corpus is made of."""
 
     source: str = "folder"
-    """Registered asset source: folder | sh3f | manifest | objaverse."""
+    """Registered asset source: folder | sh3f | manifest | objaverse | objaverse-xl."""
     path: str = ""
     """What the source reads. folder: a folder of assets, or one asset; sh3f: .sh3f files, joined by commas; manifest: a
-    .csv or .parquet table of addresses; objaverse: a text file of uids, or nothing for all."""
+    .csv or .parquet table of addresses; objaverse: a text file of uids, or nothing for all; objaverse-xl: parts of it
+    (github, sketchfab, smithsonian, github-alignment, sketchfab-alignment), joined by commas, or nothing for the first
+    three."""
     licenses: str = ""
     """Licences (joined by commas, in any case) of the objects that are let in; empty: any."""
     heldout_libraries: str = ""
@@ -27,9 +29,14 @@ class AssetsConfig(Section):
     """Largest asset, unpacked, that is let in."""
     batch_size: int = runtime(8)
     endpoint: str = runtime("")
-    """objaverse: address of the hub or of a mirror of it; empty: HF_ENDPOINT, else https://huggingface.co."""
+    """objaverse and objaverse-xl: address of the hub or of a mirror; empty: HF_ENDPOINT, else https://huggingface.co."""
     cache: str = runtime("")
-    """objaverse: folder that keeps the dataset's annotations; empty: clip-gs-corpus/objaverse in the user's cache."""
+    """objaverse and objaverse-xl: folder that keeps the datasets' annotations; empty: clip-gs-corpus/objaverse in the
+    user's cache."""
+    github: str = runtime("https://raw.githubusercontent.com")
+    """objaverse-xl: address of GitHub's files, or of a mirror: ADDRESS/OWNER/REPOSITORY/COMMIT/PATH."""
+    github_lfs: str = runtime("https://media.githubusercontent.com/media")
+    """objaverse-xl: the same for files in Git's Large File Storage."""
     downloads: int = runtime(4, ge=1)
     """Files that one worker fetches at once."""
     requests_per_second: float = runtime(5.0, ge=0)

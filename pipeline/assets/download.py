@@ -22,7 +22,7 @@ from urllib3.util import Retry
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.transfer import Passing, Transfer
-from pipeline.errors import AssetError, Timeout, Unreachable
+from pipeline.errors import AssetError, Missing, Timeout, Unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ REFUSALS = {
     404: "there is no such file",
     410: "the file has been withdrawn",
 }
+GONE = (404, 410)
 # The hub names the SHA-256 of a large file in this header of its redirect.
 LINKED_CHECKSUM = "X-Linked-ETag"
 _SHA256 = re.compile(r'"?([0-9a-f]{64})"?')
@@ -119,7 +120,8 @@ class Downloader:
                 transfer.start_again()
                 raise Passing("the server does not go on where it broke off")
             if status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-                raise AssetError(f"{transfer.url}: {REFUSALS.get(status, 'the server refuses it')} ({_status(status)})")
+                kind = Missing if status in GONE else AssetError
+                raise kind(f"{transfer.url}: {REFUSALS.get(status, 'the server refuses it')} ({_status(status)})")
             transfer.take_up(response)
             while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
                 transfer.add(chunk)

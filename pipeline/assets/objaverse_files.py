@@ -1,36 +1,29 @@
-"""The files of the Objaverse 1.0 dataset on the hub: what is known of its objects, kept on disk once it is known whole.
+"""The files of the Objaverse 1.0 dataset on the hub: what is known of its objects.
 
 The `objaverse` package is not used for them: it fetches with neither time limit nor checksum, and keeps whatever came,
 so that one cut-off index breaks every later run; and it holds the annotations of all objects in memory at once.
 """
 
 import gzip
-import logging
-import os
 import re
-import shutil
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pipeline.assets.config import AssetsConfig
-from pipeline.assets.download import Downloader, check_address
-from pipeline.errors import AssetError, ConfigError, Timeout, Unreachable
-from pipeline.leftovers import owned_name, remove_dead
+from pipeline.assets.download import Downloader
+from pipeline.assets.hub import HubDataset
+from pipeline.errors import ConfigError
 
-logger = logging.getLogger(__name__)
-
-HUB = "https://huggingface.co"
 REPOSITORY = "datasets/allenai/objaverse"
 REVISION = "21e4e142159e2153706c23a3a02e55cec5591cea"  # the dataset is named by a commit: equal plans, today or later
 OBJECT_PATHS = "object-paths.json.gz"
 LVIS = "lvis-annotations.json.gz"
-TEMPORARY = ".tmp"  # folder of files in the making
 MAX_FILE_BYTES = 200_000_000
 MAX_UNPACKED_BYTES = 500_000_000
 UID = re.compile(r"[0-9a-f]{32}")
@@ -66,24 +59,14 @@ ANNOTATIONS_FORM = TypeAdapter(dict[str, Annotation])  # of the objects of one f
 
 
 class ObjaverseFiles:
-    """The dataset's files at the hub or a mirror of it (`assets.endpoint`, else HF_ENDPOINT).
-
-    What is kept lies in `assets.cache`, by host and revision: a file takes its place there only after it was unpacked
-    to its end and has the form that it should have.
-    """
+    """The dataset's files at the hub or a mirror of it; see `HubDataset`."""
 
     def __init__(self, config: AssetsConfig, downloader: Downloader):
-        self.endpoint = (config.endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
-        try:
-            check_address(self.endpoint)
-        except AssetError as error:
-            raise ConfigError(f"assets.endpoint: {error}") from error
-        self._downloader = downloader
+        self.hub = HubDataset(config, downloader, REPOSITORY, REVISION, MAX_FILE_BYTES)
         self._parallel = config.downloads
-        self._cache = _cache_folder(config) / quote(urlsplit(self.endpoint).netloc, safe="") / REVISION
 
     def url(self, path: str) -> str:
-        return f"{self.endpoint}/{REPOSITORY}/resolve/{REVISION}/{path}"
+        return self.hub.url(path)
 
     def uids_by_folder(self) -> dict[str, list[str]]:
         """The dataset's folders of GLB files (`000-023`), in order, with the uids of their objects.
@@ -91,7 +74,7 @@ class ObjaverseFiles:
         Raises:
             ConfigError: as `_read`; or a path is not of the dataset's form.
         """
-        remove_dead(self._cache / TEMPORARY)
+        self.hub.remove_leftovers()
         folders: dict[str, list[str]] = {}
         for uid, path in self._read(OBJECT_PATHS, PATHS_FORM).items():
             match = PATH.fullmatch(path)
@@ -129,40 +112,16 @@ class ObjaverseFiles:
                 pool.shutdown(cancel_futures=True)
 
     def _ensure(self, path: str, form: TypeAdapter) -> None:
-        if not (self._cache / path).is_file():
-            self._fetch(path, form)
+        if not self.hub.kept(path).is_file():
+            self.hub.fetch(path, partial(_parse, form=form))
 
     def _read(self, path: str, form: "TypeAdapter[Content]") -> Content:
-        """A file's content, from the cache where it is whole there.
+        """A file's content.
 
         Raises:
-            ConfigError: it cannot be fetched, or is not what it should be.
+            ConfigError: as `HubDataset.read`.
         """
-        file = self._cache / path
-        if file.is_file():
-            try:
-                return _parse(file, form)
-            except ValueError as error:
-                logger.warning("%s is damaged (%s) and is fetched again", file, error)
-        return self._fetch(path, form)
-
-    def _fetch(self, path: str, form: "TypeAdapter[Content]") -> Content:
-        file = self._cache / path
-        scratch = self._cache / TEMPORARY / owned_name()
-        scratch.mkdir(parents=True)
-        try:
-            self._downloader.fetch(self.url(path), scratch / file.name, MAX_FILE_BYTES)
-            content = _parse(scratch / file.name, form)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            (scratch / file.name).replace(file)
-        except (AssetError, Timeout, Unreachable) as error:
-            cure = "the same command goes on with what is missing; assets.endpoint takes a mirror"
-            raise ConfigError(f"assets: {error} ({cure})") from error
-        except ValueError as error:
-            raise ConfigError(f"assets: {self.url(path)} is not a file of Objaverse 1.0: {error}") from error
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        return content
+        return self.hub.read(path, partial(_parse, form=form))
 
 
 def _parse(file: Path, form: "TypeAdapter[Content]") -> Content:
@@ -183,9 +142,3 @@ def _parse(file: Path, form: "TypeAdapter[Content]") -> Content:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise ValueError(" ".join(f"{'.'.join(map(str, first['loc']))} {first['msg']}".split())) from error
-
-
-def _cache_folder(config: AssetsConfig) -> Path:
-    if config.cache:
-        return Path(config.cache)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "clip-gs-corpus", "objaverse")

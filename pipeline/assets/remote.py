@@ -33,7 +33,15 @@ class RemoteSource(AssetSource):
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="download-") as scratch:
             here = Path(scratch)
             self.downloader.fetch(url, here / f"asset.{file_format}", self.config.max_bytes, sha256)
-            try:
-                return gather(f"asset.{file_format}", DiskFolder(here, here), folder, self.config.max_bytes)
-            except AssetError as error:
-                raise AssetError(f"{url}: {error}") from error
+            return self.take_file(here / f"asset.{file_format}", url, file_format, folder)
+
+    def take_file(self, file: Path, url: str, file_format: str, folder: Path) -> Fetched:
+        """Check and place one file that was fetched from `url` into a folder with nothing else.
+
+        Raises:
+            AssetError: as `gather`.
+        """
+        try:
+            return gather(file.name, DiskFolder(file.parent, file.parent), folder, self.config.max_bytes)
+        except AssetError as error:
+            raise AssetError(f"{url}: {error}") from error

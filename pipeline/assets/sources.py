@@ -15,6 +15,7 @@ SOURCES = {
     "folder": "pipeline.assets.folder:FolderSource",
     "manifest": "pipeline.assets.manifest:ManifestSource",
     "objaverse": "pipeline.assets.objaverse:ObjaverseSource",
+    "objaverse-xl": "pipeline.assets.objaverse_xl:ObjaverseXLSource",
     "sh3f": "pipeline.assets.sh3f:Sh3fSource",
 }
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import requests
 
-from pipeline.errors import AssetError, Timeout
+from pipeline.errors import AssetError, Modified, Timeout
 
 _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)$")
 
@@ -101,7 +101,7 @@ class Transfer:
         """Refuse a whole file with a wrong checksum."""
         found = self._digest.hexdigest()
         if self.sha256 and found != self.sha256:
-            raise AssetError(
+            raise Modified(
                 f"{self.url}: its SHA-256 is {found}, not {self.sha256}: the file has changed or was damaged on the way"
             )
 

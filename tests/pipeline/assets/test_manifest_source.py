@@ -87,11 +87,11 @@ def test_each_failure_is_one_typed_error_beside_the_good_ones(server, store):
     run = store(*rows, max_bytes=20_000)
     assert {row["uid"] for row in run.rows} == {"good", "once"}
     assert {failure.uid: (failure.error_class, failure.retryable) for failure in run.failures} == {
-        "gone": ("AssetError", False),
+        "gone": ("Missing", False),
         "busy": ("Unreachable", True),
         "cut": ("Unreachable", True),
         "mute": ("Timeout", True),
-        "fake": ("AssetError", False),
+        "fake": ("Modified", False),
         "text": ("AssetError", False),
         "large": ("AssetError", False),
         "odd": ("AssetError", False),

@@ -196,10 +196,10 @@ def test_annotations_survive_what_passes(hub, config):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (packed({"a": 1})[:-9], "is not a file of Objaverse 1.0: it cannot be unpacked"),
-        (b"<html>log in</html>", "is not a file of Objaverse 1.0: it cannot be unpacked"),
-        (packed(["other"]), "is not a file of Objaverse 1.0: "),
-        (gzip.compress(b"{"), "is not a file of Objaverse 1.0: "),
+        (packed({"a": 1})[:-9], "is not a file of the dataset objaverse: it cannot be unpacked"),
+        (b"<html>log in</html>", "is not a file of the dataset objaverse: it cannot be unpacked"),
+        (packed(["other"]), "is not a file of the dataset objaverse: "),
+        (gzip.compress(b"{"), "is not a file of the dataset objaverse: "),
         (b"", "there is no such file"),
     ],
     ids=["cut", "html", "other form", "no JSON", "404"],
