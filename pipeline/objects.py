@@ -19,6 +19,8 @@ from pipeline.shard_reader import TableReader
 GAUSSIAN_COLUMNS = ("means", "quats", "scales", "opacities", "colors")
 GAUSSIAN_ORDER = ("means", "colors", "opacities", "scales", "quats")  # of the 14 values per Gaussian in the paper
 
+IMAGE_FORMATS = ("WEBP", "PNG", "JPEG")  # what views are packed as; Pillow would try all that it knows
+
 # glTF's convention: x stays, y up becomes z up.
 Y_UP_TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
@@ -49,7 +51,7 @@ class CorpusObject:
 
     def view(self, number: int) -> Image.Image:
         """One view, RGBA with straight alpha."""
-        return Image.open(io.BytesIO(self.row["images"][number]["bytes"])).convert("RGBA")
+        return decode_image(self.row["images"][number]["bytes"])
 
     @property
     def world_to_camera(self) -> np.ndarray:
@@ -100,6 +102,15 @@ class CorpusObject:
         else:
             raise ValueError(f"cannot export {format!r}: ply or spz")
         return target
+
+
+def decode_image(encoded: bytes) -> Image.Image:
+    """A packed view as RGBA: white behind a JPEG, which has no alpha of its own, is opaque."""
+    image = Image.open(io.BytesIO(encoded), formats=IMAGE_FORMATS)
+    if image.mode != "RGBA":
+        return image.convert("RGBA")
+    image.load()
+    return image
 
 
 def find_object(corpus: Corpus, uid: str) -> CorpusObject:

@@ -1,6 +1,6 @@
 """Packed triplets as a torch dataset: shuffled, dealt to ranks and workers, and able to go on where it stopped."""
 
-import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from PIL import Image
 from torch.utils.data import IterableDataset, get_worker_info
 
-from pipeline.objects import GAUSSIAN_ORDER
+from pipeline.objects import GAUSSIAN_ORDER, decode_image
 from pipeline.triplets import Triplets
 
 COLUMNS = ("uid", "caption", "images", *GAUSSIAN_ORDER)
+DECODED_ROWS = 4
 WIDTHS = {"means": 3, "colors": 3, "opacities": 1, "scales": 3, "quats": 4}
 
 
@@ -83,15 +83,16 @@ class TripletStream(IterableDataset):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         skip = self._given
-        for table, order in self._mixtures():
+        for groups, order in self._mixtures():
             rows = order[skip:]
             skip -= len(order) - len(rows)
-            for row in rows:
+            samples = self._samples(groups, frozenset(rows.tolist()))
+            for row in rows.tolist():
                 self._given += 1
-                yield self._sample(table, row)
+                yield samples.pop(row).decoded()
         self.epoch, self._given = self.epoch + 1, 0
 
-    def _mixtures(self) -> Iterator[tuple["_Groups", np.ndarray]]:
+    def _mixtures(self) -> Iterator[tuple[list[RowGroup], np.ndarray]]:
         """This consumer's rows: some neighbouring row groups, and the order of its rows in them."""
         random = np.random.default_rng([self.seed, self.epoch])
         groups = [self._groups[i] for i in random.permutation(len(self._groups))] if self.shuffle else self._groups
@@ -103,7 +104,7 @@ class TripletStream(IterableDataset):
             order = random.permutation(count) if self.shuffle else np.arange(count)
             mine = order[max(first - start, 0) : max(last - start, 0)]
             if len(mine):
-                yield _Groups(self.corpus, mixed), mine
+                yield mixed, mine
             start += count
 
     def _part(self, total: int) -> tuple[int, int]:
@@ -113,42 +114,57 @@ class TripletStream(IterableDataset):
         first, last = total * self.rank // self.ranks, total * (self.rank + 1) // self.ranks
         return first + (last - first) * worker // workers, first + (last - first) * (worker + 1) // workers
 
-    def _sample(self, groups: "_Groups", row: int) -> dict[str, Any]:
-        uid, caption = groups.value("uid", row), groups.value("caption", row)
-        images = groups.values("images", row)
-        random = np.random.default_rng([self.seed, self.epoch, *uid.encode()])
-        view = int(random.integers(len(images))) if self.shuffle else 0
-        encoded = images.field("bytes")[view].as_buffer()
-        image = Image.open(io.BytesIO(encoded)).convert("RGBA")
-        arrays = [groups.values(name, row).to_numpy().reshape(-1, WIDTHS[name]) for name in GAUSSIAN_ORDER]
+    def _samples(self, groups: list[RowGroup], wanted: frozenset[int]) -> dict[int, "_Sample"]:
+        """The wanted rows of some row groups, numbered through."""
+        samples: dict[int, _Sample] = {}
+        start = 0
+        for group in groups:
+            if wanted.isdisjoint(range(start, start + group.rows)):
+                start += group.rows
+                continue
+            with self.corpus.parquet(group.path) as file:
+                # A few rows at a time: what is decoded is still in the processor's cache when it is put together.
+                for batch in file.iter_batches(DECODED_ROWS, [group.number], list(COLUMNS), use_threads=False):
+                    columns = {name: batch.column(name) for name in COLUMNS}
+                    for row in range(batch.num_rows):
+                        if start + row in wanted:
+                            samples[start + row] = self._sample(columns, row)
+                    start += batch.num_rows
+        return samples
+
+    def _sample(self, columns: dict[str, pa.Array], row: int) -> "_Sample":
+        uid = columns["uid"][row].as_py()
+        first, last = columns["images"].offsets[row : row + 2].to_pylist()
+        drawn = zlib.crc32(f"{self.seed} {self.epoch} {uid}".encode()) if self.shuffle else 0
+        view = drawn % (last - first)
+        encoded = columns["images"].values.field("bytes")[first + view].as_py()
+        return _Sample(uid, columns["caption"][row].as_py(), _gaussians(columns, row), encoded, view)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """A sample whose image waits to be decoded: so it takes a hundredth of the memory."""
+
+    uid: str
+    caption: str
+    gaussians: np.ndarray  # [N, 14]
+    encoded: bytes
+    view: int
+
+    def decoded(self) -> dict[str, Any]:
         return {
-            "uid": uid,
-            "caption": caption,
-            "gaussians": torch.from_numpy(np.concatenate(arrays, axis=1)),
-            "image": torch.from_numpy(np.array(image)),
-            "view": view,
+            "uid": self.uid,
+            "caption": self.caption,
+            "gaussians": torch.from_numpy(self.gaussians),
+            "image": torch.from_numpy(np.array(decode_image(self.encoded))),
+            "view": self.view,
         }
 
 
-class _Groups:
-    """Decoded row groups; one is read when the first of its rows is asked for."""
-
-    def __init__(self, corpus, groups: list[RowGroup]):
-        self._corpus, self._groups = corpus, groups
-        self._ends = np.cumsum([group.rows for group in groups])
-        self._tables: dict[int, pa.Table] = {}
-
-    def value(self, column: str, row: int) -> Any:
-        return self._scalar(column, row).as_py()
-
-    def values(self, column: str, row: int) -> pa.Array:
-        """The elements of a list, without a copy."""
-        return self._scalar(column, row).values
-
-    def _scalar(self, column: str, row: int) -> pa.Scalar:
-        number = int(np.searchsorted(self._ends, row, side="right"))
-        if number not in self._tables:
-            group = self._groups[number]
-            with self._corpus.parquet(group.path) as file:
-                self._tables[number] = file.read_row_group(group.number, columns=list(COLUMNS)).combine_chunks()
-        return self._tables[number].column(column)[row - int(self._ends[number]) + self._groups[number].rows]
+def _gaussians(columns: dict[str, pa.Array], row: int) -> np.ndarray:
+    """[N, 14] of one row."""
+    arrays = []
+    for name in GAUSSIAN_ORDER:
+        first, last = columns[name].offsets[row : row + 2].to_pylist()
+        arrays.append(columns[name].values[first:last].to_numpy().reshape(-1, WIDTHS[name]))
+    return np.concatenate(arrays, axis=1)
