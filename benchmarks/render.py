@@ -1,144 +1,159 @@
-"""The two render engines side by side: what they cost, and how far their pictures agree.
+"""The two render engines side by side: how far their pictures agree, and what they cost.
 
-    python -m benchmarks.render CORPUS [--objects 10] [--compared 6] [--pictures FILE.png]
+    python -m benchmarks.render KEPT CORPUS [CORPUS …] [--objects 100] [--timed 20] [--blender-timed 4]
 
-CORPUS has finished its assets stage; the objects are spread evenly over it. The raster engine renders `objects` of them
-as the default config asks (36 views at 512², albedo, 16 samples); `compared` of these are rendered by both engines (24
-views at 256², the other settings the same). Costs are CPU seconds, Blender's process included, from the unpacked asset
-to pixels in memory; image files and surface points, the same for every engine, come on top. Agreement is taken between
-views in 8-bit sRGB: PSNR over the pixels that either engine shows any of, both over black, and the overlap
-(intersection over union) of the pixels that are at least half covered; medians over objects. Writes render.json.
+Every CORPUS has finished its assets stage; up to `objects` of each, spread evenly, are compared. Both engines render
+the same 2 views of each object at 256², `albedo` and `diffuse`; Blender takes 64 samples a pixel, so that its noise is
+small. Agreement is taken in 8-bit sRGB: PSNR over the pixels that either engine shows any of, both over black, and the
+overlap (intersection over union) of the pixels that are at least half covered; medians over objects, and the tenth
+percentile.
+
+Costs are CPU seconds from the stored asset to pixels in memory, 16 samples a pixel, 512²; image files and surface
+points, the same for every engine, come on top. The raster engine renders `timed` objects from 36 views; Blender a few
+from 12, in one process for all, in a process per object, and (one view) as BlenderProc's own defaults would have it.
+
+KEPT is a folder for what has been rendered: a run that was stopped goes on, Blender's part is done once, and the raster
+engine's once for every state of its code. Writes render.json.
 """
 
 import argparse
-import os
+import hashlib
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+import render.raster
 from benchmarks.record import record
+from benchmarks.render_views import Rendered, assets_of, cpu_seconds, evenly, rendered
 from pipeline.corpus import Corpus
-from pipeline.errors import AssetError
 from pipeline.rows import Row
-from pipeline.stage import StageContext
+from render import bundle
 from render.config import RenderConfig
-from render.layers import RenderedView
-from render.stage import RenderStage
 
-SMALL = {"views": 24, "resolution": 256}
+COMPARED = {"views": 2, "resolution": 256}
+REFERENCE_SAMPLES = 64
+FULL = {"views": 36, "resolution": 512, "samples": 16}
+BLENDER_VIEWS = 12
+LISTED = 8  # worst objects that are printed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.render", description=__doc__.partition("\n")[0])
-    parser.add_argument("corpus")
-    parser.add_argument("--objects", type=int, default=10)
-    parser.add_argument("--compared", type=int, default=6)
-    parser.add_argument("--pictures", type=Path, help="two views of every compared object, Blender's above raster's")
+    parser.add_argument("kept", type=Path)
+    parser.add_argument("corpora", nargs="+")
+    parser.add_argument("--objects", type=int, default=100)
+    parser.add_argument("--timed", type=int, default=20)
+    parser.add_argument("--blender-timed", type=int, default=4)
     arguments = parser.parse_args()
-    corpus = Corpus(arguments.corpus)
-    assets = evenly(all_assets(corpus), arguments.objects)
-    compared = evenly(assets, arguments.compared)
-    with tempfile.TemporaryDirectory() as scratch:
-        context = StageContext(corpus, Path(scratch))
-        full = [cost for _, cost, _ in rendered(assets, RenderConfig(engine="raster"), context)]
-        ours = {
-            uid: (cost, views)
-            for uid, cost, views in rendered(compared, RenderConfig(engine="raster", **SMALL), context)
-        }
-        reference = {
-            uid: (cost, views)
-            for uid, cost, views in rendered(compared, RenderConfig(engine="blenderproc", **SMALL), context)
-        }
-    both = [uid for uid in reference if uid in ours]
-    agreements = [agreement(reference[uid][1], ours[uid][1]) for uid in both]
-    figures = {
-        "objects": len(assets),
-        "raster_refused": len(assets) - len(full),
-        "raster_cpu_s_36_views_512": float(np.median(full)),
-        "raster_cpu_s_36_views_512_max": float(np.max(full)),
-        "compared": len(both),
-        "raster_cpu_s_24_views_256": float(np.median([ours[uid][0] for uid in both])),
-        "blenderproc_cpu_s_24_views_256": float(np.median([reference[uid][0] for uid in both])),
-        "raster_db_albedo": float(np.median([db for db, _ in agreements])),
-        "raster_db_albedo_min": float(np.min([db for db, _ in agreements])),
-        "raster_iou": float(np.median([iou for _, iou in agreements])),
-        "raster_iou_min": float(np.min([iou for _, iou in agreements])),
-    }
-    if arguments.pictures:
-        pairs = [np.concatenate([pictures(reference[uid][1]), pictures(ours[uid][1])]) for uid in both]
-        Image.fromarray(np.concatenate(pairs, axis=1)).save(arguments.pictures)
+    figures: dict[str, float] = {}
+    first = Corpus(arguments.corpora[0])
+    corpora = [Corpus(name) for name in arguments.corpora]
+    for shading in ("albedo", "diffuse"):
+        figures |= agreement_figures(corpora, arguments.objects, shading, arguments.kept)
+    figures |= costs(first, evenly(assets_of(first), arguments.timed), arguments.blender_timed, arguments.kept)
     notes = (
-        "Blender takes 16 random samples a pixel, whose noise counts as disagreement. CPU seconds to pixels in memory, "
-        "without image files and surface points."
+        f"Blender's reference takes {REFERENCE_SAMPLES} random samples a pixel. CPU seconds to pixels in memory, "
+        "without image files and surface points; on a busy machine they are higher than on a quiet one."
     )
     print(record("render", figures, notes).read_text(encoding="utf-8"))
 
 
-def all_assets(corpus: Corpus) -> list[Row]:
-    """Rows of the assets table, of those shards that are there."""
-    shards = sorted({row["shard"] for row in corpus.read_index(["shard"])})
-    there = [shard for shard in shards if corpus.filesystem.exists(corpus.shard_path("assets", shard))]
-    return [row for shard in there for row in corpus.read_rows("assets", shard)]
+def costs(corpus: Corpus, assets: list[Row], blender_objects: int, kept: Path) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for shading in ("albedo", "diffuse"):
+        config = RenderConfig(engine="raster", shading=shading, **FULL)
+        done = _shown(rendered(corpus, assets, config, kept / f"cost-{raster_version()}-{shading}", views_kept=1))
+        spent = [result.cpu_s for result in done]
+        name = "cpu_s_per_object_best_engine" + ("_albedo" if shading == "albedo" else "")
+        figures[name] = float(np.median(spent))
+        figures[f"{name}_p90"] = float(np.percentile(spent, 90))
+        figures[f"{name}_max"] = float(np.max(spent))
+    figures["timed_objects"] = len(assets)
+    few = evenly(assets, blender_objects)
+    settings = {**FULL, "engine": "blenderproc", "shading": "diffuse", "views": BLENDER_VIEWS}
+    kinds = {"": RenderConfig(**settings), "_process_per_object": RenderConfig(**settings, recycle_after=1)}
+    for kind, config in kinds.items():
+        done = _shown(rendered(corpus, few, config, kept / f"cost-blenderproc{kind}", views_kept=1))
+        figures[f"cpu_s_per_view_512{kind}"] = float(np.median([result.cpu_s for result in done])) / BLENDER_VIEWS
+    figures["cpu_s_per_view_512_blenderproc_defaults"] = default_cost(corpus, few[0], kept / "cost-defaults.txt")
+    return figures
 
 
-def evenly(rows: list[Row], count: int) -> list[Row]:
-    return rows[:: max(len(rows) // count, 1)][:count]
+def default_cost(corpus: Corpus, asset: Row, kept: Path) -> float:
+    """CPU seconds of one view with the settings that BlenderProc has where nobody changes them."""
+    if not kept.exists():
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            stored = folder / f"stored{Path(asset['file']).suffix}"
+            corpus.get_asset(asset["file"], stored)
+            (folder / "asset").mkdir()
+            main = bundle.unpack(stored, asset["format"], folder / "asset")
+            script = Path(__file__).with_name("blenderproc_defaults.py")
+            started = cpu_seconds()
+            subprocess.run([sys.executable, str(script), str(main), str(folder / "view.png")], check=True)
+            if not (folder / "view.png").is_file():
+                raise RuntimeError("BlenderProc left no picture")
+            spent = cpu_seconds() - started
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(f"{spent}\n")
+    return float(kept.read_text())
 
 
-def rendered(
-    assets: list[Row], config: RenderConfig, context: StageContext
-) -> Iterator[tuple[str, float, list[RenderedView]]]:
-    """(uid, CPU seconds, views) of every asset that the engine does not refuse; the first one warms it up, untimed."""
-    stage = RenderStage(config, context)
-    stage.setup()
-    try:
-        render(stage, assets[0])
-        for asset in assets:
-            started = cpu_seconds(stage)
-            try:
-                views = render(stage, asset)
-            except AssetError as error:
-                print(f"{config.engine} refuses {asset['uid']}: {error}")
-                continue
-            yield asset["uid"], cpu_seconds(stage) - started, views
-    finally:
-        stage.close()
+def agreement_figures(corpora: list[Corpus], objects: int, shading: str, kept: Path) -> dict[str, float]:
+    found: list[tuple[float, float, str]] = []
+    refused = {"raster": 0, "blenderproc": 0}
+    for corpus in corpora:
+        assets = evenly(assets_of(corpus), objects)
+        settings = {"shading": shading, **COMPARED}
+        reference = RenderConfig(engine="blenderproc", samples=REFERENCE_SAMPLES, **settings)
+        pairs = zip(
+            rendered(corpus, assets, reference, kept / shading),
+            rendered(corpus, assets, RenderConfig(engine="raster", **settings), kept / f"{raster_version()}-{shading}"),
+            strict=True,
+        )
+        for theirs, ours in pairs:
+            for engine, result in (("blenderproc", theirs), ("raster", ours)):
+                if result.refusal:
+                    refused[engine] += 1
+                    print(f"{engine} refuses {result.uid}: {result.refusal}")
+            if not theirs.refusal and not ours.refusal:
+                found.append((*agreement(theirs.rgba, ours.rgba), ours.uid))
+    found.sort()
+    for db, overlap, uid in found[:LISTED]:
+        print(f"{shading}: {db:.1f} dB, overlap {overlap:.4f}: {uid}")
+    dbs, overlaps, _ = zip(*found, strict=True)
+    figures = {f"raster_db_{shading}": float(np.median(dbs)), f"raster_db_{shading}_p10": float(np.percentile(dbs, 10))}
+    if shading == "albedo":
+        figures |= {"raster_iou": float(np.median(overlaps)), "raster_iou_p10": float(np.percentile(overlaps, 10))}
+        figures |= {"compared": len(found), "refused_by_raster": refused["raster"]}
+        figures["refused_by_blenderproc"] = refused["blenderproc"]
+    return figures
 
 
-def render(stage: RenderStage, asset: Row) -> list[RenderedView]:
-    with tempfile.TemporaryDirectory(dir=stage.context.scratch) as name:
-        main = stage._unpack(asset, Path(name))
-        return list(stage.engine.render(main, asset, stage.cameras(asset["uid"]), Path(name)).views)
-
-
-def cpu_seconds(stage: RenderStage) -> float:
-    """CPU time so far of this process and, where there is one, of the engine's own process (proc(5), fields 14, 15)."""
-    spent = time.process_time()
-    if stage.config.engine == "blenderproc":
-        fields = Path(f"/proc/{stage.engine.blender.pid}/stat").read_text().rpartition(")")[2].split()
-        spent += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return spent
-
-
-def agreement(reference: list[RenderedView], ours: list[RenderedView]) -> tuple[float, float]:
+def agreement(reference_VHW4: np.ndarray, ours_VHW4: np.ndarray) -> tuple[float, float]:
     """(PSNR in dB, intersection over union) of one object's views."""
-    a, b = (np.stack([view.rgba for view in views]).astype(np.float32) for views in (reference, ours))
+    a, b = reference_VHW4.astype(np.float32), ours_VHW4.astype(np.float32)
     shown = (a[..., 3] > 0) | (b[..., 3] > 0)
     difference = (a[..., :3] * a[..., 3:] - b[..., :3] * b[..., 3:])[shown] / 255
     inside = (a[..., 3] >= 128, b[..., 3] >= 128)
-    overlap = (inside[0] & inside[1]).sum() / (inside[0] | inside[1]).sum()
-    return float(10 * np.log10(255**2 / np.mean(difference**2))), float(overlap)
+    overlap = (inside[0] & inside[1]).sum() / max((inside[0] | inside[1]).sum(), 1)
+    error = max(float(np.mean(difference**2)), 1e-3)  # black objects agree to the last bit
+    return float(10 * np.log10(255**2 / error)), float(overlap)
 
 
-def pictures(views: list[RenderedView]) -> np.ndarray:
-    """Two views, one above the other, over white."""
-    rgba = np.concatenate([views[len(views) // 3].rgba, views[2 * len(views) // 3].rgba]).astype(np.float32)
-    alpha = rgba[..., 3:] / 255
-    return np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+def raster_version() -> str:
+    """Changes with every change of the raster engine's code."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(render.raster.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return f"raster-{digest.hexdigest()[:12]}"
+
+
+def _shown(results) -> list[Rendered]:
+    return [result for result in results if not result.refusal]
 
 
 if __name__ == "__main__":

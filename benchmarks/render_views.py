@@ -40,11 +40,14 @@ def evenly(rows: list[Row], count: int) -> list[Row]:
     return [rows[index] for index in np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))]
 
 
-def rendered(corpus: Corpus, assets: list[Row], config: RenderConfig, kept: Path | None = None) -> Iterator[Rendered]:
+def rendered(
+    corpus: Corpus, assets: list[Row], config: RenderConfig, kept: Path | None = None, views_kept: int | None = None
+) -> Iterator[Rendered]:
     """Every asset in turn; the first one is rendered once more beforehand, untimed, to warm the engine up.
 
     Args:
         kept: a folder for results, which are not made anew where they are there already.
+        views_kept: how many views of each go there; None: all.
     """
     files = {asset["uid"]: kept and kept / f"{asset['uid'].replace('/', '_')}.npz" for asset in assets}
     missing = [asset for asset in assets if not (kept and files[asset["uid"]].exists())]
@@ -59,7 +62,7 @@ def rendered(corpus: Corpus, assets: list[Row], config: RenderConfig, kept: Path
         if file:
             file.parent.mkdir(parents=True, exist_ok=True)
             unfinished = file.with_suffix(".tmp.npz")
-            np.savez(unfinished, cpu_s=result.cpu_s, rgba=result.rgba, refusal=result.refusal)
+            np.savez(unfinished, cpu_s=result.cpu_s, rgba=result.rgba[:views_kept], refusal=result.refusal)
             unfinished.replace(file)
         yield result
 
