@@ -16,6 +16,11 @@ _SAYS_NOTHING = frozenset(
         "game ready", "game-ready", "gameasset", "photogrammetry",
     ]
 )  # fmt: skip
+# Of people the colours measured are skin, hair and clothes: "a brown man" would say what no one saw.
+_PEOPLE = frozenset(
+    ["human", "people", "person", "man", "men", "woman", "women", "male", "female", "boy", "girl", "child", "children",
+     "baby", "kid"]
+)  # fmt: skip
 
 
 def load(config: CaptionConfig, threads: int) -> "MetadataCaptioner":
@@ -49,7 +54,8 @@ def _even_views(subject: Subject, count: int) -> list[int]:
 def sentence(subject: Subject, colors: list[str]) -> str:
     """One English sentence that says the object's name, colours, category and tags, as far as they are known."""
     noun = _noun(subject)
-    named = COLOR_NAMES.isdisjoint(words_of(noun)) and colors
+    known = {word for text in (noun, subject.category, *subject.tags) for word in words_of(text)}
+    named = COLOR_NAMES.isdisjoint(words_of(noun)) and _PEOPLE.isdisjoint(known) and colors
     phrase = f"{' and '.join(colors)} {noun}" if named else noun
     if not is_plural(noun):
         phrase = f"{article(phrase)} {phrase}"

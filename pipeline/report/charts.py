@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 WIDTH, HEIGHT = 360, 200
-LEFT, RIGHT, TOP, BOTTOM = 44, 16, 8, 24  # room for labels
+LEFT, RIGHT, TOP, BOTTOM = 44, 24, 8, 24  # room for labels
 MAX_POINTS = 400  # of a line; more cannot be told apart at this width
 MAX_BINS = 36
 
@@ -87,11 +87,16 @@ def histogram(title: str, values: Sequence[float]) -> Histogram:
     bars = []
     for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):
         x, y = x_axis.place(low), y_axis.place(count)
-        label = f"{low:.4g} to {high:.4g}: {count}"
+        label = f"{_number(low)} to {_number(high)}: {count}"
         bars.append(Bar(x, y, max(x_axis.place(high) - x - 1, 1), HEIGHT - BOTTOM - y, label))
     median = float(np.median(array))
     y_ticks = [tick for tick in y_axis.ticks() if float(tick.label) == int(float(tick.label))]
-    return Histogram(title, bars, x_axis.ticks(), y_ticks, Tick(x_axis.place(median), f"{median:.4g}"))
+    return Histogram(title, bars, x_axis.ticks(), y_ticks, Tick(x_axis.place(median), _number(median)))
+
+
+def _number(value: float) -> str:
+    """Four digits, and all of them before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,12 @@ def subject(name="", tags=(), category="", lvis="", missing=(), coverage=0.3, vi
         (subject("Flowers"), ["green", "grey"], "Green and grey flowers."),
         (subject("Scissors", [], "Office"), ["orange", "black"], "Orange and black scissors, filed under office."),
         (subject("Black table"), ["brown"], "A black table."),  # its own word goes before what was measured
+        (
+            subject("Sitting male", ["Human"], "Characters"),
+            ["brown"],
+            "A sitting male, filed under characters and tagged human.",
+        ),
+        (subject("Girl"), ["grey"], "A girl."),  # not her colour
         (subject("Milk"), ["white"], "White milk."),
         (subject("SUV", ["Car"], "Vehicles"), [], "An SUV, filed under vehicles and tagged car."),
         (subject("Japanese maple"), [], "A Japanese maple."),
