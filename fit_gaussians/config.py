@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.settings import Section
+from pipeline.settings import Section, runtime
 
 
 class FitConfig(Section):
@@ -31,3 +31,7 @@ class FitConfig(Section):
     seed: int = 0
     backend: Literal["auto", "numba", "gsplat"] = "auto"
     """auto: gsplat where a CUDA device is there, else our Numba kernels; the row says which."""
+    gpu_views_per_step: int = Field(1, ge=1)
+    """Views of each object that a step looks at on a GPU; on a CPU it is always one."""
+    gpu_batch: int = runtime(16, ge=1)
+    """Objects that a GPU fits in one call."""

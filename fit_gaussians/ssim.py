@@ -16,6 +16,11 @@ def ssim(image: Tensor, truth: Tensor) -> Tensor:
     Raises:
         ValueError: images smaller than the window.
     """
+    return ssim_map(image, truth).mean()
+
+
+def ssim_map(image: Tensor, truth: Tensor) -> Tensor:
+    """[3, ..., H - 10, W - 10] the similarity in each window, by its first row and column; otherwise as `ssim`."""
     if min(image.shape[-3:-1]) <= 2 * RADIUS:
         raise ValueError(f"SSIM needs images of at least {2 * RADIUS + 1} pixels a side, not {tuple(image.shape)}")
     x, y = (tensor.movedim(-1, 0).flatten(0, -3) for tensor in (image, truth))  # [K, H, W]
@@ -25,7 +30,7 @@ def ssim(image: Tensor, truth: Tensor) -> Tensor:
     similarity = ((2 * mean_x * mean_y + C1) * (2 * covariance + C2)) / (
         (mean_x * mean_x + mean_y * mean_y + C1) * (variance_x + variance_y + C2)
     )
-    return similarity.mean()
+    return similarity.unflatten(0, (3, *image.shape[:-3]))
 
 
 def _blur(planes: Tensor) -> Tensor:

@@ -24,9 +24,6 @@ from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 
 logger = logging.getLogger(__name__)
 
-GPU_BATCH = 16
-"""Objects that a GPU fits in one call."""
-
 
 @dataclass(frozen=True)
 class Task:
@@ -67,7 +64,7 @@ class FitStage(Stage):
         super().__init__(config, context)
         self.backend = choose_backend(config)
         self.device = "cuda" if self.backend == "gsplat" else "cpu"
-        self.batch_size = GPU_BATCH if self.backend == "gsplat" else 1
+        self.batch_size = config.gpu_batch if self.backend == "gsplat" else 1
 
     @classmethod
     def resources(cls, config: FitConfig) -> Resources:

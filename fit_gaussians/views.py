@@ -73,15 +73,18 @@ class Views:
         return [self._rectangle(alpha) for alpha in self.pixels[:, 3]]
 
     def _rectangle(self, alpha: np.ndarray) -> tuple[int, int, int, int]:
-        rows, columns = np.flatnonzero(alpha.any(1)).tolist(), np.flatnonzero(alpha.any(0)).tolist()
-        if not rows:
+        rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
+        if not len(rows):
             return 0, 0, self.width, self.height
-        return (
-            max(columns[0] - CROP_MARGIN, 0),
-            max(rows[0] - CROP_MARGIN, 0),
-            min(columns[-1] + 1 + CROP_MARGIN, self.width),
-            min(rows[-1] + 1 + CROP_MARGIN, self.height),
-        )
+        left, right = _with_margin(columns, self.width)
+        top, bottom = _with_margin(rows, self.height)
+        return left, top, right, bottom
+
+
+def _with_margin(covered: np.ndarray, length: int) -> tuple[int, int]:
+    """First and end of a part of 0..length that holds what is covered, and SSIM's window."""
+    first, end = max(int(covered[0]) - CROP_MARGIN, 0), min(int(covered[-1]) + 1 + CROP_MARGIN, length)
+    return min(first, length - MIN_SIDE), max(end, MIN_SIDE)
 
 
 def read_views(row: Row, resolution: int) -> Views:

@@ -59,6 +59,13 @@ def test_a_truncated_image_is_refused(row):
         read_views(row | {"images": images}, 0)
 
 
+@pytest.mark.parametrize(("pixel", "rectangle"), [((0, 31), (21, 0, 32, 11)), ((15, 15), (7, 7, 24, 24))])
+def test_the_rectangle_of_a_single_pixel_holds_the_window_of_ssim(row, pixel, rectangle):
+    rgba = np.zeros((32, 32, 4), np.uint8)
+    rgba[pixel] = 255
+    assert read_views(row | {"images": [encode(rgba)] * 3}, 0).object_rectangles() == [rectangle] * 3
+
+
 def test_every_sixth_view_is_held_out():
     train, heldout = split_views(36, 6)
     assert heldout == [3, 9, 15, 21, 27, 33]
