@@ -1,4 +1,4 @@
-"""The dataset card: README.md as the Hub reads it, made from what was packed."""
+"""The dataset card (README.md as the Hub reads it) and CITATION.cff, made from what was packed."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pipeline.pack.histogram import figure, histogram
 from pipeline.pack.survey import SPLITS, Survey
 from pipeline.schema import TABLES, TRIPLET_TABLES
 
@@ -26,15 +27,27 @@ HUB_LICENSES = {
 }
 SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
-# What a reader may want to know of each gate; missing_TABLE is explained in the template.
-GATE_NAMES = {
-    "coverage": "covers too little of its views",
-    "psnr": "held-out PSNR too low",
-    "missing_textures": "names textures that it does not bring",
-    "license": "licence not on the list",
-    "caption_score": "caption score too low",
-    "duplicate": "same content as another object",
-    "near_duplicate": "looks like another object",
+# What a gate stops, and the field of the config that sets it, by the reason under which it counts.
+GATES = {
+    "coverage": ("covers too little of its views", "min_coverage"),
+    "psnr": ("held-out PSNR too low", "min_psnr"),
+    "missing_textures": ("names textures that it does not bring", "allow_missing_textures"),
+    "license": ("licence not on the list", "licenses"),
+    "caption_score": ("caption score too low", "min_caption_score"),
+    "duplicate": ("same content as another object", "drop_duplicates"),
+    "near_duplicate": ("looks like another object", "max_similarity"),
+}
+
+ESCAPED = {ord(character): f"&#{ord(character)};" for character in "&\\|`<>[]*_#!"}
+
+# In the measures' order on the card.
+MEASURES = {
+    "psnr": "dB, mean over the held-out views",
+    "psnr_object": "dB, over the object's pixels only",
+    "ssim": "mean over the held-out views",
+    "coverage": "share of a view's pixels that the object covers, mean over all views",
+    "num_gaussians": "Gaussians of a splat",
+    "caption_score": "best score of the caption, where the captioner gives any",
 }
 
 
@@ -44,6 +57,8 @@ def render_card(survey: Survey, manifest: Mapping[str, Any]) -> str:
         loader=PackageLoader("pipeline.pack", ""), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["cell"] = _cell
+    environment.filters["figure"] = figure
+    environment.filters["histogram"] = histogram
     splits = {
         split: {
             "rows": sum(item.split == split for item in survey.packed),
@@ -58,13 +73,24 @@ def render_card(survey: Survey, manifest: Mapping[str, Any]) -> str:
         size=next((name for limit, name in SIZE_CATEGORIES if len(survey.packed) < limit), "n>1M"),
         splits={split: facts for split, facts in splits.items() if facts["rows"]},
         counts={column: _by_frequency(counter) for column, counter in survey.counts.items()},
-        measures={column: np.quantile(values, QUANTILES) for column, values in survey.measures.items()},
+        measures=[(name, text, survey.measures[name]) for name, text in MEASURES.items() if name in survey.measures],
+        quantile=np.quantile,
         quantiles=QUANTILES,
         weak_encoder=any(encoder.startswith("conse") for encoder in survey.counts["encoder"]),
-        left_out={GATE_NAMES.get(reason, reason): count for reason, count in manifest["left_out"].items()},
+        gates=[
+            (text, setting, _setting(manifest["config"][setting]), manifest["left_out"].get(reason, 0))
+            for reason, (text, setting) in GATES.items()
+        ],
+        missing={reason: count for reason, count in manifest["left_out"].items() if reason not in GATES},
         manifest=manifest,
         columns=[(table, field.name, str(field.type)) for table in TRIPLET_TABLES for field in TABLES[table]],
     )
+
+
+def render_citation(manifest: Mapping[str, Any]) -> str:
+    """CITATION.cff: how to cite this packing."""
+    environment = Environment(loader=PackageLoader("pipeline.pack", ""), undefined=StrictUndefined, trim_blocks=True)
+    return environment.get_template("citation.cff.j2").render(manifest=manifest) + "\n"
 
 
 def _by_frequency(counter: Counter) -> list[tuple[Any, int]]:
@@ -77,9 +103,16 @@ def _hub_license(counter: Counter) -> str:
     return known.pop() if len(known) == 1 and None not in known else "other"
 
 
+def _setting(value: Any) -> str:
+    """A field of the config in words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(value) or "any"
+    return figure(value) if value else "off"
+
+
 def _cell(value: Any) -> str:
     """Text for a cell of a Markdown table: names come from strangers, so nothing in them may be markup."""
     text = f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
-    for character in "\\|`<>[]*_#!":
-        text = text.replace(character, f"&#{ord(character)};")
-    return text or "(none)"
+    return text.translate(ESCAPED) or "(none)"

@@ -52,7 +52,8 @@ class _ShardTable:
         self._packed = [column for column in self._small.names if column != "uid" or name == TRIPLET_TABLES[0]]
         self._rows = stack.enter_context(closing(TableReader(corpus, path, [field.name for field in large])))
         copyable = PageReader.copyable(self._rows.metadata)
-        self._copied = [field.name for field in large if copyable and field.name not in decoded]
+        copied = set(self._rows.schema.names) - decoded if copyable else frozenset()
+        self._copied = [field.name for field in large if field.name in copied]
         self._decoded = pa.schema([field for field in large if field.name not in self._copied])
         self._rows.select(self._decoded.names)
         self._pages = PageReader(corpus, path, self._rows.metadata, self._copied)

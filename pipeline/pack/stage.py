@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
 from pipeline.pack.attribution import write_attribution
-from pipeline.pack.card import render_card
+from pipeline.pack.card import render_card, render_citation
 from pipeline.pack.config import PackConfig
 from pipeline.pack.files import plan_files, write_file
 from pipeline.pack.generation import FOLDER, NewFiles, remove_older
@@ -18,7 +18,7 @@ from pipeline.stage import CorpusStage
 
 
 class PackStage(CorpusStage):
-    """Writes CORPUS/triplets: Parquet files by split, README.md (dataset card), manifest.json, ATTRIBUTION.csv.
+    """Writes CORPUS/triplets: Parquet by split, README.md (dataset card), ATTRIBUTION.csv, CITATION.cff, manifest.json.
 
     The same corpus and config give the same bytes. What was packed before stays readable until all of it is there.
     """
@@ -45,7 +45,8 @@ class PackStage(CorpusStage):
         with corpus.atomic_file(corpus.path(FOLDER, "ATTRIBUTION.csv")) as file:
             write_attribution(corpus, survey.packed, file)
         manifest = build_manifest(written, survey, generation, self.config.content())
-        corpus.write_text(render_card(survey, manifest), FOLDER, "README.md")
+        corpus.write_text(render_citation(manifest), FOLDER, "CITATION.cff")
+        corpus.write_text(render_card(survey, manifest) + "\n", FOLDER, "README.md")
         corpus.write_json(manifest, FOLDER, "manifest.json")
         remove_older(corpus, manifest)
         return figures(survey, manifest)

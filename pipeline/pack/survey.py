@@ -61,6 +61,8 @@ class Survey:
             self.counts.setdefault(column, Counter())[row[column]] += 1
         for column in _names(MEASURED):
             self.measures.setdefault(column, []).append(row[column])
+        if len(row["scores"]):
+            self.measures.setdefault("caption_score", []).append(max(row["scores"]))
 
 
 def survey_corpus(corpus: Corpus, config: PackConfig) -> Survey:

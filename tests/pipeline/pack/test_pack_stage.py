@@ -192,7 +192,13 @@ def test_card_counts_licences_and_what_was_left_out(corpus, tmp_path):
     assert [item["split"] for item in header["configs"][0]["data_files"]] == ["train", "val", "heldout"]
     assert header["license"] == "other"
     assert "| CC-BY 3.0 | 3 |" in card and "| CC0 | 2 |" in card
-    assert "| held-out PSNR too low | 1 |" in card
+    assert "| held-out PSNR too low | `min_psnr`: 30.5 | 1 |" in card
+    assert "| licence not on the list | `licenses`: any | 0 |" in card
+    assert "| psnr | 31.2 | 32 | 33 | 34 | 34.8 |" in card
+    assert "31 to 31.5  ████████████████████████████████████████ 1" in card
+    citation = yaml.safe_load((tmp_path / "corpus/triplets/CITATION.cff").read_text())
+    generation = json.loads((tmp_path / "corpus/triplets/manifest.json").read_text())["generation"]
+    assert citation["version"] == generation and f"@misc{{triplets-{generation}," in card
     assert "weak offline encoder" in card
 
 
@@ -204,6 +210,7 @@ def test_card_escapes_what_strangers_wrote(tmp_path):
     pack(corpus)
     card = (tmp_path / "triplets/README.md").read_text()
     assert "<img" not in card and "\n# title" not in card
+    assert "&#124; &#60;img src=x&#62; &#96;code&#96; &#35; title" in card
 
 
 def test_images_stay_as_they_were_rendered(corpus):

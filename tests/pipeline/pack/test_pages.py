@@ -16,7 +16,7 @@ from pipeline.pack import pages, thrift
 from pipeline.pack.config import PackConfig
 from pipeline.pack.page_writer import PageWriter
 from pipeline.pack.stage import PackStage
-from pipeline.schema import TABLES, is_large, triplets_schema
+from pipeline.schema import GAUSSIANS, TABLES, is_large, triplets_schema
 from tests.pipeline.synthetic_corpus import object_row, write_rows
 
 ROW = {"views": 5, "size": 16, "num_gaussians": 40}
@@ -68,6 +68,14 @@ def test_shards_of_both_kinds_can_be_packed_together(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert not pages.PageReader.copyable(pq.read_metadata(corpus.shard_path("views", 1)))
     assert packed(corpus).equals(expected)
+
+
+def test_a_large_column_that_a_shard_does_not_have_yet_is_null(tmp_path):
+    corpus = corpus_of(tmp_path)
+    rows, earlier = corpus.read_rows("gaussians", 1), [field for field in GAUSSIANS if field.name != "sh_rest"]
+    with corpus.table_writer(corpus.shard_path("gaussians", 1), pa.schema(earlier)) as writer:
+        writer.write([{field.name: row[field.name] for field in earlier} for row in rows])
+    assert packed(corpus).column("sh_rest").is_null().to_pylist() == [4 <= i < 8 for i in range(9)]
 
 
 def test_large_columns_have_one_row_on_a_page(tmp_path):
