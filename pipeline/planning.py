@@ -5,6 +5,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from heapq import nsmallest
 from typing import Any, NamedTuple
 
 from pipeline.assets.config import AssetsConfig
@@ -101,18 +102,16 @@ def list_objects(config: AssetsConfig) -> Listing:
     from pipeline.assets.sources import make_source  # reads archives: not needed to answer --help
 
     left_out: Counter[str] = Counter()
-    rows = list(_allowed(make_source(config).plan(), config.licenses, left_out))
+    allowed = _allowed(make_source(config).plan(), config.licenses, left_out)
+    # Of a source of millions, no more is held in memory than is taken.
+    rows = nsmallest(config.limit, allowed, key=lambda row: _digest(row["uid"])) if config.limit else list(allowed)
     counts = ", ".join(f"{count} of '{license_}'" for license_, count in left_out.most_common())
     if not rows:
         but = f" but {counts}, which assets.licenses keeps out" if left_out else ""
         raise ConfigError(f"assets: source {config.source!r} finds no asset in assets.path {config.path!r}{but}")
     if left_out:
-        logger.warning(
-            "assets.licenses keeps out %d of %d objects: %s", left_out.total(), len(rows) + left_out.total(), counts
-        )
+        logger.warning("assets.licenses keeps out %d objects: %s", left_out.total(), counts)
     _check_uids(rows)
-    if config.limit:
-        rows = sorted(rows, key=lambda row: _digest(row["uid"]))[: config.limit]
     rows.sort(key=lambda row: row["uid"])
     for i, row in enumerate(rows):  # in place: there may be a million of them
         row["shard"] = i // config.shard_size

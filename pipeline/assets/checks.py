@@ -85,9 +85,7 @@ def _check_dae(path: Path) -> None:
     if b"<COLLADA" not in text[:4096]:
         raise AssetError(f"{path.name}: not a Collada file")
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        raise AssetError(
-            f"{path.name}: it defines XML entities, which may be bombs or read files; export it anew"
-        )
+        raise AssetError(f"{path.name}: it defines XML entities, which may be bombs or read files; export it anew")
     if b"</COLLADA>" not in text[-256:]:
         raise AssetError(f"{path.name}: cut short (its last element does not end); fetch it again")
     if b"<mesh" not in text:

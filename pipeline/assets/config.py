@@ -27,6 +27,8 @@ class AssetsConfig(Section):
     """Share of the objects whose split is `heldout`, where the source itself names none."""
     max_bytes: int = 500_000_000
     """Largest asset, unpacked, that is let in."""
+    keep_free_bytes: int = runtime(1_000_000_000, ge=0)
+    """The run stops before a fetch that finds less room than this on the corpus' disk; not known of buckets."""
     batch_size: int = runtime(8)
     endpoint: str = runtime("")
     """objaverse and objaverse-xl: address of the hub or of a mirror; empty: HF_ENDPOINT, else https://huggingface.co."""

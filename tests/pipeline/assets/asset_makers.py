@@ -95,6 +95,7 @@ class Store:
 
     def __init__(self, folder: Path, **config):
         self.config = AssetsConfig(**config)
+        (folder / "corpus").mkdir()  # as planning does
         self.corpus = Corpus(folder / "corpus")
         self.scratch = folder / "scratch"
         self.scratch.mkdir()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 import trimesh
@@ -109,7 +110,9 @@ def test_a_folder_without_assets_is_a_config_error(tmp_path, monkeypatch, path):
 
 
 def test_an_unknown_source_is_a_config_error():
-    with pytest.raises(ConfigError, match="no source 'objversee'; there are: folder, manifest, objaverse, objaverse-xl, sh3f"):
+    with pytest.raises(
+        ConfigError, match="no source 'objversee'; there are: folder, manifest, objaverse, objaverse-xl, sh3f"
+    ):
         make_source(AssetsConfig(source="objversee"))
 
 
@@ -236,3 +239,16 @@ def test_a_collada_file_brings_its_textures(store):
 def test_a_collada_file_that_reaches_out_is_refused(store, name):
     failure = store({"chair.dae": COLLADA.replace("gone.png", name).encode(), "wood grain.png": png()}).only_failure()
     assert repr(name) in failure.message
+
+
+def test_the_run_stops_before_the_disk_is_full(store, monkeypatch):
+    free = iter([5_000_000_000, 900_000_000])
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=next(free)))
+    with pytest.raises(ConfigError, match=r"0\.90 GB are free on .*keep_free_bytes is 1\.00 GB: make room"):
+        store({"a.glb": box_glb(), "b.glb": box_glb()})
+    assert next(free, None) is None  # the first one was stored, the second one not begun
+
+
+def test_no_room_needs_to_be_kept(store, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=0))
+    assert store({"a.glb": box_glb()}, keep_free_bytes=0).only_row()
