@@ -1,6 +1,6 @@
 """The two render engines side by side: how far their pictures agree, and what they cost.
 
-    python -m benchmarks.render KEPT CORPUS [CORPUS …] [--objects 100] [--timed 20] [--blender-timed 4]
+    python -m benchmarks.render KEPT CORPUS [CORPUS …] [--parts agreement raster blender defaults] [--objects 100] …
 
 Every CORPUS has finished its assets stage; up to `objects` of each, spread evenly, are compared. Both engines render
 the same 2 views of each object at 256², `albedo` and `diffuse`; Blender takes 64 samples a pixel, so that its noise is
@@ -10,14 +10,15 @@ percentile.
 
 Costs are CPU seconds from the stored asset to pixels in memory, 16 samples a pixel, 512²; image files and surface
 points, the same for every engine, come on top. The raster engine renders `timed` objects from 36 views; Blender a few
-from 12, in one process for all, in a process per object, and (one view) as BlenderProc's own defaults would have it.
+from 4, in one process for all, in a process per object, and (one view) as BlenderProc's own defaults would have it.
 
 KEPT is a folder for what has been rendered: a run that was stopped goes on, Blender's part is done once, and the raster
-engine's once for every state of its code. Writes render.json.
+engine's once for every state of its code. Writes render.json; figures of parts that are not run stay there.
 """
 
 import argparse
 import hashlib
+import json
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 import render.raster
-from benchmarks.record import record
+from benchmarks.record import RESULTS, record
 from benchmarks.render_views import Rendered, assets_of, cpu_seconds, evenly, rendered
 from pipeline.corpus import Corpus
 from pipeline.rows import Row
@@ -35,8 +36,9 @@ from render.config import RenderConfig
 
 COMPARED = {"views": 2, "resolution": 256}
 REFERENCE_SAMPLES = 64
+PARTS = ("agreement", "raster", "blender", "defaults")
 FULL = {"views": 36, "resolution": 512, "samples": 16}
-BLENDER_VIEWS = 12
+BLENDER_VIEWS = 4
 LISTED = 8  # worst objects that are printed
 
 
@@ -44,16 +46,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.render", description=__doc__.partition("\n")[0])
     parser.add_argument("kept", type=Path)
     parser.add_argument("corpora", nargs="+")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--objects", type=int, default=100)
     parser.add_argument("--timed", type=int, default=20)
     parser.add_argument("--blender-timed", type=int, default=4)
     arguments = parser.parse_args()
-    figures: dict[str, float] = {}
-    first = Corpus(arguments.corpora[0])
-    corpora = [Corpus(name) for name in arguments.corpora]
-    for shading in ("albedo", "diffuse"):
-        figures |= agreement_figures(corpora, arguments.objects, shading, arguments.kept)
-    figures |= costs(first, evenly(assets_of(first), arguments.timed), arguments.blender_timed, arguments.kept)
+    corpora, kept = [Corpus(name) for name in arguments.corpora], arguments.kept
+    assets = evenly(assets_of(corpora[0]), arguments.timed)
+    few = evenly(assets, arguments.blender_timed)
+    measures = {
+        "agreement": lambda: agreement_figures(corpora, arguments.objects, kept),
+        "raster": lambda: raster_costs(corpora[0], assets, kept),
+        "blender": lambda: blender_costs(corpora[0], few, kept),
+        "defaults": lambda: default_cost(corpora[0], few[0], kept / "cost-defaults.txt"),
+    }
+    path = RESULTS / "render.json"
+    figures = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else {}
+    for part in arguments.parts:
+        figures |= measures[part]()
     notes = (
         f"Blender's reference takes {REFERENCE_SAMPLES} random samples a pixel. CPU seconds to pixels in memory, "
         "without image files and surface points; on a busy machine they are higher than on a quiet one."
@@ -61,28 +71,29 @@ def main() -> None:
     print(record("render", figures, notes).read_text(encoding="utf-8"))
 
 
-def costs(corpus: Corpus, assets: list[Row], blender_objects: int, kept: Path) -> dict[str, float]:
-    figures: dict[str, float] = {}
-    for shading in ("albedo", "diffuse"):
+def raster_costs(corpus: Corpus, assets: list[Row], kept: Path) -> dict[str, float]:
+    figures: dict[str, float] = {"timed_objects": len(assets)}
+    for shading in ("diffuse", "albedo"):
         config = RenderConfig(engine="raster", shading=shading, **FULL)
         done = _shown(rendered(corpus, assets, config, kept / f"cost-{raster_version()}-{shading}", views_kept=1))
         spent = [result.cpu_s for result in done]
         name = "cpu_s_per_object_best_engine" + ("_albedo" if shading == "albedo" else "")
         figures[name] = float(np.median(spent))
-        figures[f"{name}_p90"] = float(np.percentile(spent, 90))
         figures[f"{name}_max"] = float(np.max(spent))
-    figures["timed_objects"] = len(assets)
-    few = evenly(assets, blender_objects)
-    settings = {**FULL, "engine": "blenderproc", "shading": "diffuse", "views": BLENDER_VIEWS}
-    kinds = {"": RenderConfig(**settings), "_process_per_object": RenderConfig(**settings, recycle_after=1)}
-    for kind, config in kinds.items():
-        done = _shown(rendered(corpus, few, config, kept / f"cost-blenderproc{kind}", views_kept=1))
-        figures[f"cpu_s_per_view_512{kind}"] = float(np.median([result.cpu_s for result in done])) / BLENDER_VIEWS
-    figures["cpu_s_per_view_512_blenderproc_defaults"] = default_cost(corpus, few[0], kept / "cost-defaults.txt")
     return figures
 
 
-def default_cost(corpus: Corpus, asset: Row, kept: Path) -> float:
+def blender_costs(corpus: Corpus, assets: list[Row], kept: Path) -> dict[str, float]:
+    figures: dict[str, float] = {"blender_timed_objects": len(assets)}
+    settings = {**FULL, "engine": "blenderproc", "shading": "diffuse", "views": BLENDER_VIEWS}
+    for kind, recycle_after in (("", 1000), ("_process_per_object", 1)):
+        config = RenderConfig(**settings, recycle_after=recycle_after)
+        done = _shown(rendered(corpus, assets, config, kept / f"cost-blenderproc{kind}", views_kept=1))
+        figures[f"cpu_s_per_view_512{kind}"] = float(np.median([result.cpu_s for result in done])) / BLENDER_VIEWS
+    return figures
+
+
+def default_cost(corpus: Corpus, asset: Row, kept: Path) -> dict[str, float]:
     """CPU seconds of one view with the settings that BlenderProc has where nobody changes them."""
     if not kept.exists():
         with tempfile.TemporaryDirectory() as name:
@@ -99,10 +110,14 @@ def default_cost(corpus: Corpus, asset: Row, kept: Path) -> float:
             spent = cpu_seconds() - started
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(f"{spent}\n")
-    return float(kept.read_text())
+    return {"cpu_s_per_view_512_blenderproc_defaults": float(kept.read_text())}
 
 
-def agreement_figures(corpora: list[Corpus], objects: int, shading: str, kept: Path) -> dict[str, float]:
+def agreement_figures(corpora: list[Corpus], objects: int, kept: Path) -> dict[str, float]:
+    return _agreement(corpora, objects, "albedo", kept) | _agreement(corpora, objects, "diffuse", kept)
+
+
+def _agreement(corpora: list[Corpus], objects: int, shading: str, kept: Path) -> dict[str, float]:
     found: list[tuple[float, float, str]] = []
     refused = {"raster": 0, "blenderproc": 0}
     for corpus in corpora:
