@@ -17,10 +17,8 @@ _SAYS_NOTHING = frozenset(
     ]
 )  # fmt: skip
 # Of people the colours measured are skin, hair and clothes: "a brown man" would say what no one saw.
-_PEOPLE = frozenset(
-    ["human", "people", "person", "man", "men", "woman", "women", "male", "female", "boy", "girl", "child", "children",
-     "baby", "kid"]
-)  # fmt: skip
+_PEOPLE_TAGS = frozenset(["human", "people", "person"])
+_PEOPLE = _PEOPLE_TAGS | frozenset(["man", "woman", "male", "female", "boy", "girl", "child", "baby", "men", "women"])
 
 
 def load(config: CaptionConfig, threads: int) -> "MetadataCaptioner":
@@ -54,8 +52,7 @@ def _even_views(subject: Subject, count: int) -> list[int]:
 def sentence(subject: Subject, colors: list[str]) -> str:
     """One English sentence that says the object's name, colours, category and tags, as far as they are known."""
     noun = _noun(subject)
-    known = {word for text in (noun, subject.category, *subject.tags) for word in words_of(text)}
-    named = COLOR_NAMES.isdisjoint(words_of(noun)) and _PEOPLE.isdisjoint(known) and colors
+    named = COLOR_NAMES.isdisjoint(words_of(noun)) and not _is_person(subject, noun) and colors
     phrase = f"{' and '.join(colors)} {noun}" if named else noun
     if not is_plural(noun):
         phrase = f"{article(phrase)} {phrase}"
@@ -74,6 +71,12 @@ def _noun(subject: Subject) -> str:
         if noun := noun_from_name(text):
             return noun
     return "object"
+
+
+def _is_person(subject: Subject, noun: str) -> bool:
+    """Whether it is one by the last word of its name, or tagged as one: a child's chair is none."""
+    tagged = {word for text in (subject.category, *subject.tags) for word in words_of(text)}
+    return not _PEOPLE_TAGS.isdisjoint(tagged) or not _PEOPLE.isdisjoint(words_of(noun)[-1:])
 
 
 def _unsaid(texts, said: set[str]) -> list[str]:

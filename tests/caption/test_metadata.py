@@ -37,6 +37,7 @@ def subject(name="", tags=(), category="", lvis="", missing=(), coverage=0.3, vi
             "A sitting male, filed under characters and tagged human.",
         ),
         (subject("Girl"), ["grey"], "A girl."),  # not her colour
+        (subject("Children game", ["Kid"]), ["red"], "A red children game, tagged kid."),
         (subject("Milk"), ["white"], "White milk."),
         (subject("SUV", ["Car"], "Vehicles"), [], "An SUV, filed under vehicles and tagged car."),
         (subject("Japanese maple"), [], "A Japanese maple."),
