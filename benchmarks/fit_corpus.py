@@ -1,8 +1,7 @@
-"""Fits of the objects of a rendered corpus, with some settings, kept on disk; and how good and how dear they are.
+"""Fits of the objects of a rendered corpus by the fit stage, with some settings, kept on disk; and how good they are.
 
-Every fit is made by the fit stage itself in one thread: decoding of the views, initial Gaussians, optimiser, storage
-and measuring are all in its CPU seconds. A finished fit lies in the work folder as a Parquet file of the gaussians
-table with its figures beside it, and is not made again.
+A finished fit lies in the work folder as a Parquet file of the gaussians table with its figures beside it, and is not
+made again. `fit_cost.py` measures the seconds.
 """
 
 import logging
@@ -33,7 +32,6 @@ class Setting:
 SETTINGS = {
     "10k": Setting(FitConfig(num_gaussians=10_000, iterations=200, backend="numba"), 112),
     "20k": Setting(FitConfig(num_gaussians=20_000, iterations=300, backend="numba"), 112),
-    "20k_long": Setting(FitConfig(num_gaussians=20_000, iterations=1000, backend="numba"), 24),
 }
 STANDARD = "20k"
 SCALARS = ("psnr", "psnr_object", "psnr_worst_view", "ssim", "num_gaussians")
@@ -44,7 +42,7 @@ def corpus_figures(corpus: Corpus, work: Corpus) -> dict[str, float]:
     fits = {name: list(fit_all(corpus, work, name).values()) for name in SETTINGS}
     figures: dict[str, float] = {}
     for name, setting in SETTINGS.items():
-        psnr, cpu_s = values(fits[name], "psnr"), values(fits[name], "cpu_s")
+        psnr = values(fits[name], "psnr")
         figures |= {
             f"objects_{name}": len(fits[name]),
             f"iterations_{name}": setting.config.iterations,
@@ -52,8 +50,6 @@ def corpus_figures(corpus: Corpus, work: Corpus) -> dict[str, float]:
             f"psnr_p10_{name}": np.percentile(psnr, 10),
             f"psnr_object_median_{name}": np.median(values(fits[name], "psnr_object")),
             f"ssim_median_{name}": np.median(values(fits[name], "ssim")),
-            f"cpu_s_{name}": np.median(cpu_s),
-            f"cpu_s_p90_{name}": np.percentile(cpu_s, 90),
         }
     standard = fits[STANDARD]
     return figures | {

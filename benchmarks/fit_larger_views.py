@@ -25,7 +25,7 @@ from render.stage import RenderStage
 
 logger = logging.getLogger(__name__)
 
-OBJECTS = 12
+OBJECTS = 8
 CPU = torch.device("cpu")
 
 
