@@ -4,6 +4,7 @@ behind them, Adam with decaying rates. `cpu_fit.py` is the same for one object o
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,6 +37,7 @@ def fit_batch(
     """
     parameters = GaussianParameters(initial, recipe.rates(), device, config.sh_degree)
     optimiser = torch.optim.Adam(list(parameters.leaves.values()), betas=recipe.betas, eps=recipe.epsilon, fused=True)
+    rngs = [np.random.default_rng(seed) for seed in seeds]
     batches = BatchViews(views, seeds, config.gpu_views_per_step, device)
     schedule = Schedule(config.iterations, batches.steps_per_pass, config.early_stop)
     while not schedule.done:
@@ -56,12 +58,16 @@ def fit_batch(
         losses = image_losses(image, windows.truth, windows.inside, ssim_weight)  # [B, C]
         losses = losses + config.alpha_weight * mean_inside((alpha - windows.truth_alpha).abs(), windows.inside)
         loss = losses.mean(1).sum()
+        if config.relocate_every:
+            loss = loss + recipe.transparency_weight * parameters.transparency()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.param_groups[0]["lr"] = recipe.decay(schedule.progress)
         optimiser.step()
         parameters.project()
         schedule.step(loss.detach())
+        if recipe.relocates_at(schedule, config.relocate_every):
+            parameters.relocate(rngs, optimiser)
     return parameters.splats(), schedule.steps
 
 

@@ -22,6 +22,8 @@ class FitConfig(Section):
     rasterize_mode: Literal["antialiased", "classic"] = "antialiased"
     eps2d: float = Field(0.1, ge=0)
     """Variance in pixels² added to every projected Gaussian (gsplat's eps2d; 0.3 in classic 3DGS)."""
+    relocate_every: int = Field(0, ge=0)
+    """Every so many-th step, transparent Gaussians are put where opaque ones are (3DGS as MCMC); 0: never."""
     heldout_every: int = Field(6, ge=1)
     """Every so many-th view is held out for PSNR and SSIM."""
     ssim_weight: float = Field(0.2, ge=0, le=1)

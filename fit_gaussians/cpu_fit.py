@@ -32,7 +32,7 @@ def fit_on_cpu(
     """
     parameters = PlaneParameters(initial, config.sh_degree, recipe)
     crops = _Crops(views)
-    order = ViewOrder(seed, len(views))
+    order, rng = ViewOrder(seed, len(views)), np.random.default_rng(seed)
     schedule = Schedule(config.iterations, len(views), config.early_stop)
     antialiased = config.rasterize_mode == "antialiased"
     while not schedule.done:
@@ -48,9 +48,13 @@ def fit_on_cpu(
         loss = loss_and_gradient(crop.image, crop.truth, crop.v_image, ssim_weight)
         loss += alpha_loss(crop.alpha, crop.truth_alpha, np.float32(config.alpha_weight), crop.v_alpha)
         drawn.backward(crop.image, crop.alpha, crop.v_image, crop.v_alpha)
+        if config.relocate_every:
+            parameters.fade(recipe.transparency_weight)
         if not parameters.step(crop.camera, degree, recipe.decay(schedule.progress)):
             return parameters.splat(), schedule.steps  # not finite, and nothing could make it finite again
         schedule.step(loss)
+        if recipe.relocates_at(schedule, config.relocate_every):
+            parameters.relocate(rng)
     return parameters.splat(), schedule.steps
 
 

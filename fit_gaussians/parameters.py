@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fit_gaussians.activation import SCALE_BOUNDS, logit
 from fit_gaussians.gaussians import ATTRIBUTES, Gaussians, rest_count
+from fit_gaussians.relocation import Relocation, plan_relocation
 
 PADDING_LOGIT = -30.0
 """Opacity of the Gaussians that pad a smaller splat of a batch: never drawn, hence never moved."""
@@ -59,6 +60,41 @@ class GaussianParameters:
         self.leaves["colors"].clamp_(0, 1 / self.rates["colors"])
         low, high = (math.log(scale) / self.rates["scales"] for scale in SCALE_BOUNDS)
         self.leaves["scales"].clamp_(low, high)
+
+    def transparency(self) -> Tensor:
+        """Mean opacity plus mean scale, summed over the splats: a scalar for the loss. Padding does not count."""
+        raw = self.activated()
+        parts = [
+            raw["opacities"][index, :count].mean() + raw["scales"][index, :count].mean()
+            for index, count in enumerate(self.counts)
+        ]
+        return torch.stack(parts).sum()
+
+    @torch.no_grad()
+    def relocate(self, rngs: Sequence[np.random.Generator], optimiser: torch.optim.Adam) -> None:
+        """Put dead Gaussians in the place of live ones of the same splat (`relocation.py`), without their moments."""
+        opacities = self.activated()["opacities"].cpu().numpy()
+        for index, (count, rng) in enumerate(zip(self.counts, rngs, strict=True)):
+            plan = plan_relocation(opacities[index, :count], rng)
+            if plan is not None:
+                self._apply(index, plan, optimiser)
+
+    def _apply(self, index: int, plan: Relocation, optimiser: torch.optim.Adam) -> None:
+        device = self.leaves["means"].device
+        dead, sources = torch.from_numpy(plan.dead).to(device), torch.from_numpy(plan.sources).to(device)
+        for leaf in self.leaves.values():
+            leaf[index, dead] = leaf[index, sources]
+        shrink = torch.from_numpy(np.log(plan.scale_factors)).to(device) / self.rates["scales"]
+        scales = (self.leaves["scales"][index, dead] + shrink[:, None]).clamp(
+            min=math.log(SCALE_BOUNDS[0]) / self.rates["scales"]
+        )
+        opacities = torch.from_numpy(logit(plan.opacities)).to(device) / self.rates["opacities"]
+        for places in (sources, dead):
+            self.leaves["scales"][index, places] = scales
+            self.leaves["opacities"][index, places] = opacities
+            for state in optimiser.state.values():  # leaves that have had a gradient
+                for moment in ("exp_avg", "exp_avg_sq"):
+                    state[moment][index, places] = 0
 
     @torch.no_grad()
     def splats(self) -> list[Gaussians]:

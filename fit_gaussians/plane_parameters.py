@@ -11,6 +11,7 @@ from fit_gaussians.rasterize.fit_step import activate, adam_step, adam_step_of_h
 from fit_gaussians.rasterize.layout import MEAN_X, NUM_GAUSSIAN_PLANES, OPACITY, QUAT_W, RED, SCALE_X
 from fit_gaussians.rasterize.shade import shade, shade_backward
 from fit_gaussians.recipe import Recipe
+from fit_gaussians.relocation import plan_relocation
 
 PLANES = {
     "means": slice(MEAN_X, QUAT_W),
@@ -81,6 +82,25 @@ class PlaneParameters:
             rows = self.raw[RED:], self.moments[0, RED:], self.moments[1, RED:]
             finite &= adam_step_of_harmonics(*rows, self.v_coefficients, rate, step, planes, self.count)
         return finite
+
+    def fade(self, weight: float) -> None:
+        """Add the gradients of weight x (mean opacity + mean scale) to those in the view."""
+        self.view.gradients[OPACITY, : self.count] += np.float32(weight / self.count)
+        self.view.gradients[SCALE_X:OPACITY, : self.count] += np.float32(weight / (3 * self.count))
+
+    def relocate(self, rng: np.random.Generator) -> int:
+        """Put dead Gaussians in the place of live ones (`relocation.py`); returns how many."""
+        plan = plan_relocation(self.view.gaussians[OPACITY, : self.count], rng)
+        if plan is None:
+            return 0
+        self.raw[:, plan.dead] = self.raw[:, plan.sources]
+        moved = self.raw[SCALE_X:OPACITY, plan.dead] + np.log(plan.scale_factors)
+        for places in (plan.sources, plan.dead):
+            self.raw[SCALE_X:OPACITY, places] = np.maximum(moved, LOG_SCALE_LOW)
+            self.raw[OPACITY, places] = logit(plan.opacities)
+            self.moments[:, :, places] = 0
+        activate(self.raw, self.count, self.view.gaussians)
+        return len(plan.dead)
 
     def splat(self) -> Gaussians:
         """The splat as it is now."""

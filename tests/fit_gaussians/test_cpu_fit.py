@@ -17,7 +17,10 @@ CONFIG = FitConfig(num_gaussians=300, heldout_every=4, backend="numba")
 
 @pytest.fixture(scope="module")
 def task():
-    return prepare(sphere_row(views=8, size=48, points=1000), CONFIG)
+    """With some Gaussians that are dead."""
+    task = prepare(sphere_row(views=8, size=48, points=1000), CONFIG)
+    task.initial.opacities[::5] = 0.001
+    return task
 
 
 def both(task, recipe=Recipe(), **changes):  # noqa: B008 (frozen)
@@ -37,6 +40,7 @@ def both(task, recipe=Recipe(), **changes):  # noqa: B008 (frozen)
         {"rasterize_mode": "classic", "eps2d": 0.3, "ssim_weight": 0.0},
         {"sh_degree": 1},
         {"sh_degree": 3, "ssim_every": 1},
+        {"relocate_every": 2},
     ],
 )
 def test_a_few_steps_are_those_of_torch(task, changes):
