@@ -67,11 +67,12 @@ def _port(profile: Path) -> int:
 
 
 class Browser:
-    """One tab; every call waits for its answer."""
+    """One tab; every call waits for its answer, `timeout_s` at most."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, port: int):
         self.problems: list[str] = []  # console errors, uncaught exceptions, failed or refused requests
         self._events: list[dict] = []
+        self.timeout_s = TIMEOUT_S
         self._loop, self._id = loop, 0
         self._do(self._connect(port))
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -122,7 +123,7 @@ class Browser:
         self._do(self._session.close())
 
     def _do(self, coroutine) -> Any:
-        return self._loop.run_until_complete(asyncio.wait_for(coroutine, TIMEOUT_S))
+        return self._loop.run_until_complete(asyncio.wait_for(coroutine, self.timeout_s))
 
     async def _connect(self, port: int) -> None:
         self._session = aiohttp.ClientSession()
