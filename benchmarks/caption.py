@@ -1,7 +1,8 @@
 """What captioning and embedding cost beside their models, and what the offline parts reach on real furniture.
 
-`python -m benchmarks.caption LIBRARY.sh3f …` writes benchmarks/results/caption.json. Times are CPU seconds of one
-thread, so that other work on the machine does not count.
+`python -m benchmarks.caption LIBRARY.sh3f … --corpus CORPUS` writes benchmarks/results/caption.json. Times are CPU
+seconds of one thread, so that other work on the machine does not count. CORPUS holds the furniture, captioned and
+embedded.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from benchmarks.caption_corpus import captioned_corpus, image_tokens
 from benchmarks.record import record
 from caption.config import CaptionConfig, EmbedConfig
 from caption.embed_stage import EmbedStage
@@ -178,6 +180,7 @@ def main() -> None:
     """Command line: see the module."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.caption", description=__doc__.partition("\n")[0])
     parser.add_argument("libraries", nargs="+", type=Path, help="Sweet Home 3D libraries (.sh3f)")
+    parser.add_argument("--corpus", type=Corpus, required=True, help="the libraries' pieces, captioned and embedded")
     parser.add_argument("--objects", type=int, default=4, help="drawn objects for the timings (default: 4)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -186,6 +189,8 @@ def main() -> None:
         figures = caption_overhead(folder, arguments.objects)
         figures |= embed_efficiency(folder, arguments.objects)
         figures |= furniture(folder, arguments.libraries)
+    figures |= captioned_corpus(arguments.corpus)
+    figures |= image_tokens(arguments.corpus)
     notes = (
         "Timings: the stage around a model that is done at once, and the model alone, each in CPU seconds (the "
         "difference of two whole runs drowned in the machine's noise); one CPU thread, "
@@ -193,7 +198,8 @@ def main() -> None:
         "SmolVLM with a ViT-Tiny at full resolution and two layers of text, far smaller than any that is used; on a "
         "fast GPU the share outside the model may be larger than here; the encoder a ViT-B-16 with random weights. "
         "Furniture: catalogue icons for views, metadata captions, the offline encoder `conse`, which knows ImageNet's "
-        "1000 classes and no colours."
+        "1000 classes and no colours. Corpus: the same pieces, rendered, 36 views each. Image tokens: of six views, "
+        "by the image processors of transformers as the models configure them; no tokenizer was asked."
     )
     print(record("caption", figures, notes).read_text(encoding="utf-8"))
 
