@@ -129,19 +129,22 @@ def test_nothing_to_pack_is_a_config_error_that_says_why(corpus):
 
 
 def test_files_and_row_groups_keep_their_limits(tmp_path):
-    corpus = write_corpus(tmp_path, objects=12, shard_size=5)
-    pack(corpus, file_bytes=40_000, row_group_bytes=20_000)
+    """At limits a thousandth of the defaults: files of 256 to 512 KB, row groups under 100 KB."""
+    corpus = write_corpus(tmp_path, objects=18, shard_size=5, size=48, num_gaussians=700)
+    pack(corpus, file_bytes=400_000, row_group_bytes=64_000)
     names = sorted(path.name for path in (tmp_path / "triplets/train").iterdir())
     assert len(names) > 1
     generation = json.loads((tmp_path / "triplets/manifest.json").read_text())["generation"]
     assert names == [f"train-{i:05d}-of-{len(names):05d}-{generation}.parquet" for i in range(len(names))]
     for name in names:
-        path = tmp_path / "triplets/train" / name
-        metadata = pq.read_metadata(path)
-        assert path.stat().st_size < 120_000
-        assert metadata.num_row_groups > 1
-        for group in (metadata.row_group(i) for i in range(metadata.num_row_groups)):
-            assert group.total_byte_size < 30_000  # Parquet's own bytes come on top of the values
+        metadata = pq.read_metadata(tmp_path / "triplets/train" / name)
+        groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+        stored = sum(group.column(i).total_compressed_size for group in groups for i in range(group.num_columns))
+        assert stored < 512_000  # without the footer, which is not a thousandth
+        assert stored > 256_000 or name == names[-1]
+        assert len(groups) > 1
+        for group in groups:
+            assert group.total_byte_size < 100_000 or group.num_rows == 1
             for column in (group.column(i) for i in range(group.num_columns)):
                 assert column.has_offset_index
                 assert column.compression == "ZSTD"
