@@ -68,7 +68,8 @@ class FitStage(Stage):
 
     @classmethod
     def resources(cls, config: FitConfig) -> Resources:
-        return Resources(cpus=1, gpus=1 if choose_backend(config) == "gsplat" else 0, memory_gb=2)
+        on_gpu = choose_backend(config) == "gsplat"
+        return Resources(cpus=1, gpus=int(on_gpu), memory_gb=2 if on_gpu else 1)
 
     def setup(self) -> None:
         logger.info("fit: %s rasterizer on %s", self.backend, self.device)

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -224,6 +226,14 @@ def test_gsplat_without_a_gpu_stops_the_run(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="no CUDA device"):
         make_stage(tmp_path, CONFIG.model_copy(update={"backend": "gsplat"}))
     assert make_stage(tmp_path, CONFIG.model_copy(update={"backend": "auto"})).backend == "numba"
+
+
+def test_a_worker_without_a_gpu_needs_no_torch():
+    """Half of its memory would be torch's."""
+    modules = ("stage", "cpu_fit", "draw", "metrics", "plane_parameters", "rasterize.loss_kernel", "rasterize.shade")
+    imports = "; ".join(f"import fit_gaussians.{module}" for module in modules)
+    code = f"import sys; {imports}; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"
 
 
 def test_an_early_end_is_told_in_the_row(sphere, tmp_path):
