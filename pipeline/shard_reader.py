@@ -13,7 +13,10 @@ from pipeline.schema import ADDED_COLUMNS, TABLES
 
 
 class TableReader:
-    """Rows of one Parquet file by uid. Rows that are asked for in the file's order cost one read of each row group."""
+    """Rows of one Parquet file by uid. Rows that are asked for in the file's order cost one read of each row group.
+
+    It decodes in the caller's thread: other CPUs have workers of their own, and small columns take longer to hand over.
+    """
 
     def __init__(self, corpus: Corpus, path: str, columns: Sequence[str] | None = None):
         self.path = path
@@ -21,9 +24,10 @@ class TableReader:
         self._parquet = self._stack.enter_context(corpus.parquet(path))
         self._columns = None if columns is None else list(dict.fromkeys(["uid", *columns]))
         self._places: dict[str, tuple[int, int]] = {}  # uid -> row group, row
+        self._row_bytes: dict[int, int] = {}  # of one row, by row group
         self._group = -1
         self._table: pa.Table | None = None
-        uids = iter(self._parquet.read(["uid"]).column(0).to_pylist())
+        uids = iter(self._parquet.read(["uid"], use_threads=False).column(0).to_pylist())
         for group in range(self._parquet.num_row_groups):
             for i in range(self.metadata.row_group(group).num_rows):
                 uid = next(uids)
@@ -60,12 +64,18 @@ class TableReader:
 
     def stored_bytes(self, uid: str) -> int:
         """About how many bytes a row takes in the file: its share of its row group."""
-        group = self._parquet.metadata.row_group(self._places[uid][0])
-        return sum(group.column(i).total_compressed_size for i in range(group.num_columns)) // group.num_rows
+        place = self._places[uid][0]
+        if place not in self._row_bytes:
+            group = self.metadata.row_group(place)
+            size = sum(group.column(i).total_compressed_size for i in range(group.num_columns))
+            self._row_bytes[place] = size // group.num_rows
+        return self._row_bytes[place]
 
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Some (small) columns of every row."""
-        return _with_added(self._parquet.read(columns=list(names)), names)
+        others = [name for name in names if name != "uid"]  # which is known
+        table = _with_added(self._parquet.read(columns=others, use_threads=False), others)
+        return table.append_column("uid", pa.array(self.uids, pa.string())) if "uid" in names else table
 
     def table(self, uid: str) -> pa.Table:
         """One object's row.
@@ -75,7 +85,7 @@ class TableReader:
         """
         group, row = self._places[uid]
         if group != self._group:
-            table = self._parquet.read_row_group(group, self._columns)
+            table = self._parquet.read_row_group(group, self._columns, use_threads=False)
             self._table = _with_added(table, self._columns or [])
             self._group = group
         return self._table.slice(row, 1)

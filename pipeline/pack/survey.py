@@ -1,7 +1,7 @@
 """The first pass over a corpus: which objects are packed, which are left out and why, and facts for the card."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -47,8 +47,10 @@ class Survey:
     objects: int = 0  # planned, whatever became of them
     packed: list[PackedObject] = field(default_factory=list)  # in the order of the corpus
     left_out: Counter = field(default_factory=Counter)  # reason -> objects
-    counts: dict[str, Counter] = field(default_factory=dict)  # column -> value -> packed objects
-    measures: dict[str, list[float]] = field(default_factory=dict)  # column -> values of the packed objects
+    counts: defaultdict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))  # column -> value -> packed
+    measures: defaultdict[str, list[float]] = field(
+        default_factory=lambda: defaultdict(list)
+    )  # column -> packed
     records: Any = field(default_factory=hashlib.sha256)  # of what the stages noted of all shards, as they come
 
     def generation(self, config: PackConfig) -> str:
@@ -58,9 +60,9 @@ class Survey:
     def note(self, row: Mapping[str, Any]) -> None:
         """Count the row of a packed object."""
         for column in _names(COUNTED):
-            self.counts.setdefault(column, Counter())[row[column]] += 1
+            self.counts[column][row[column]] += 1
         for column in _names(MEASURED):
-            self.measures.setdefault(column, []).append(row[column])
+            self.measures[column].append(row[column])
         if len(row["scores"]):
             self.measures.setdefault("caption_score", []).append(max(row["scores"]))
 

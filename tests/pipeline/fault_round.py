@@ -1,6 +1,7 @@
 """One round of the fault campaign: something is killed at a random moment of a run, which then is taken up again.
 
-The stages are the fake ones, which only sleep; the processes and the kills are real.
+The stages are the fake ones, which only sleep; the processes and the kills are real. Runs on Ray join a cluster of two
+nodes on this machine, which outlives them.
 """
 
 import os
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from pipeline.at_work import AtWork
 from pipeline.config import load_config
@@ -19,23 +21,24 @@ from pipeline.corpus import Corpus
 from pipeline.planning import ensure_planned
 from pipeline.verify import verify
 from tests.pipeline.fake_corpus import errors_of, run_all, uids_of
-from tests.pipeline.fake_stages import SLOW, log_of
+from tests.pipeline.fake_stages import SLOW, SLOW_FIT, log_of
 
-# What can be killed, by executor: a part of the victim's command line; none: the command itself.
+# What can be killed, by executor: a part of the victim's command line; none: the command itself, or a whole node.
 VICTIMS = {
     "local": {"driver": "", "worker": "spawn_main"},
-    "ray": {"driver": "", "worker": "ray::render"},
+    "ray": {"driver": "", "worker": "ray::render", "actor": "ray::GpuWorker", "node": ""},
 }
 OBJECTS = ["broken", "failure", *(f"object-{i:02d}" for i in range(22))]
 SHARD_SIZE, SHARDS = 4, 6
-SECONDS_PER_OBJECT = "0.2"  # of the render stage
+PACE = {SLOW: "0.2", SLOW_FIT: "0.1"}  # seconds for an object
+NODE = PACE | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}  # by default workers wait for all else
 TABLES = {"assets": "assets", "render": "views", "fit": "gaussians"}
 CONFIG = f"""
 assets: {{source: fake, path: "{",".join(OBJECTS)}", shard_size: {SHARD_SIZE}}}
 render: {{views: 2, resolution: 4}}
-fit: {{num_gaussians: 3}}
+fit: {{num_gaussians: 3, backend: auto}}
 """
-LIMIT_S = 180.0  # for a command of a round
+LIMIT_S = 600.0  # for a command of a round: machines that run tests may be busy
 
 
 @dataclass(frozen=True)
@@ -58,23 +61,63 @@ def undisturbed(folder: Path) -> Corpus:
     return corpus
 
 
-def fault_round(folder: Path, executor: str, victim: str, seed: int, expected: Corpus) -> Outcome:
-    """Run, kill `victim` at a moment that `seed` chooses, resume if the command has ended, and look at the corpus."""
+class TwoNodes:
+    """A Ray cluster of two nodes on this machine: one with a GPU that exists on paper, and one that may be lost."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        options = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100_000_000}
+        with mock.patch.dict(os.environ, NODE):
+            self._cluster = Cluster(initialize_head=True, head_node_args=options | {"num_gpus": 1})
+        self.address = self._cluster.address
+        self._options = {name: options[name] for name in ("num_cpus", "object_store_memory")}
+        self._second = self._add()
+
+    def lose_second(self) -> None:
+        """SIGKILL for the second node's raylet; its workers end with it."""
+        self._cluster.remove_node(self._second, allow_graceful=False)
+
+    def restore(self) -> None:
+        """A new second node, where the old one was lost."""
+        if self._second not in self._cluster.worker_nodes:
+            self._second = self._add()
+
+    def close(self) -> None:
+        self._cluster.shutdown()
+
+    def _add(self):
+        with mock.patch.dict(os.environ, NODE):
+            return self._cluster.add_node(**self._options, wait=True)
+
+
+def fault_round(
+    folder: Path, executor: str, victim: str, seed: int, expected: Corpus, nodes: TwoNodes | None = None
+) -> Outcome:
+    """Run, kill `victim` at a moment that `seed` chooses, resume if the command has ended, and look at the corpus.
+
+    Args:
+        nodes: the cluster that runs on Ray join.
+    """
+    if nodes is not None:
+        nodes.restore()
     folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    backend = "gsplat" if victim == "actor" else "auto"  # gsplat: the fit stage needs a GPU, and so lives in an actor
+    (folder / "config.yaml").write_text(CONFIG.replace("backend: auto", f"backend: {backend}"), encoding="utf-8")
     corpus, chance = Corpus(folder / "corpus"), random.Random(f"{executor} {victim} {seed}")
     command = ["--corpus", corpus.root, "--config", str(folder / "config.yaml"), "--executor", executor]
-    process = _start(*command, "--workers", "2")
+    process = _start(*command, "--workers", "2", nodes=nodes)
     after = chance.randint(1, 16)  # objects
     _wait_until(lambda: sum(line.startswith("render ") for line in _log(corpus)) >= after, process)
     time.sleep(chance.uniform(0, 0.3))
-    again = _kill(process, VICTIMS[executor][victim], corpus, chance)
+    again = _kill(process, executor, victim, corpus, chance, nodes)
     killed_at, logged = time.monotonic(), len(_log(corpus))
-    if victim != "worker":
+    if victim == "driver":
         _end(process)
-        process, logged = _start(*command, "--workers", "2"), len(_log(corpus))
+        process, logged = _start(*command, "--workers", "2", nodes=nodes), len(_log(corpus))
         again = {f"{stage} {uid}" for stage in TABLES for uid in OBJECTS}  # workers may have finished theirs
-    _wait_until(lambda: again.intersection(_log(corpus)[logged:]), process)
+    # What a killed worker had just finished is not made again: then the run has recovered when it is through.
+    _wait_until(lambda: again.intersection(_log(corpus)[logged:]) or process.poll() == 0, process)
     recovered = time.monotonic() - killed_at
     _end(process, expect=0)
     # An object that was in hand at several kills has an error that may pass.
@@ -96,9 +139,9 @@ def _fingerprint(corpus: Corpus, table: str, shard: int) -> str | None:
     return None if record is None else record["fingerprint"]
 
 
-def _start(*arguments: str) -> subprocess.Popen:
+def _start(*arguments: str, nodes: TwoNodes | None = None) -> subprocess.Popen:
     command = [sys.executable, "-m", "tests.pipeline.fake_run", *arguments]
-    environment = os.environ | {SLOW: SECONDS_PER_OBJECT}
+    environment = os.environ | PACE | ({"RAY_ADDRESS": nodes.address} if nodes is not None else {})
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
 
@@ -108,19 +151,27 @@ def _end(process: subprocess.Popen, expect: int | None = None) -> None:
         raise AssertionError(f"exit code {process.returncode}:\n{output}")
 
 
-def _kill(process: subprocess.Popen, part: str, corpus: Corpus, chance: random.Random) -> set[str]:
+def _kill(
+    process: subprocess.Popen, executor: str, victim: str, corpus: Corpus, chance: random.Random, nodes: TwoNodes | None
+) -> set[str]:
     """SIGKILL for a process of the run, once objects are in hand; gives these, as the log names them."""
+    part = VICTIMS[executor][victim]
+    parent = process.pid if executor == "local" else os.getpid()  # of its workers
+    stages = ["fit"] if victim == "actor" else list(TABLES)
     victims: list[int] = []
     in_hand: set[str] = set()
 
     def found() -> bool:
-        victims[:] = [pid for pid in _descendants(process.pid) if part in _command_line(pid)] if part else [process.pid]
-        places = [(stage, shard) for stage in TABLES for shard in range(SHARDS)]
+        victims[:] = [pid for pid in _descendants(parent) if part in _command_line(pid)] if part else [process.pid]
+        places = [(stage, shard) for stage in stages for shard in range(SHARDS)]
         in_hand.update(f"{stage} {uid}" for stage, shard in places for uid in AtWork(corpus, stage, shard).read().uids)
         return bool(victims and in_hand)
 
     _wait_until(found, process)
-    os.kill(chance.choice(victims), signal.SIGKILL)
+    if victim == "node":
+        nodes.lose_second()
+    else:
+        os.kill(chance.choice(victims), signal.SIGKILL)
     return in_hand
 
 
