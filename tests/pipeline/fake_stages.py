@@ -20,8 +20,10 @@ from pipeline.stage import CorpusStage, Failure, Resources, Stage
 
 LOG = "FAKE_STAGES_LOG"  # where the log is, if not beside the corpus
 SLOW = "FAKE_STAGES_SECONDS"  # seconds per object of the fake render stage
+SLOW_FIT = "FAKE_STAGES_FIT_SECONDS"  # the same of the fake fit stage
 SCRATCH_BYTES = "FAKE_STAGES_SCRATCH_BYTES"  # that the fake assets stage writes for every object
 FATAL_ITERATIONS = 13  # with so many, the fake fit stage dies at its set-up
+ENDLESS_ITERATIONS = 14  # with so many, its set-up hangs
 
 
 def log_of(corpus: Corpus) -> Path:
@@ -132,12 +134,19 @@ class FakeFit(FakeStage):
     def resources(cls, config) -> Resources:
         return Resources(cpus=1, gpus=1 if config.backend == "gsplat" else 0, memory_gb=0.2)
 
+    @classmethod
+    def setup_timeout_s(cls, config) -> float:
+        return 1.0 if config.iterations == ENDLESS_ITERATIONS else 3600.0
+
     def setup(self) -> None:
         if self.config.iterations == FATAL_ITERATIONS:
             os._exit(18)
+        if self.config.iterations == ENDLESS_ITERATIONS:
+            time.sleep(1000)
         super().setup()
 
     def row(self, row: Row) -> Row | Failure:
+        time.sleep(float(os.environ.get(SLOW_FIT, 0)))
         if "die" in row["uid"]:
             os._exit(19)
         count = self.config.num_gaussians
