@@ -13,7 +13,7 @@ from pipeline.stage import Failure
 Chains = dict[int, list[str]]  # shard -> its stages that have something to do, in order
 
 LOSSES = 3  # workers that one object may cost before it is given up
-TIMEOUTS = 2  # the same, where the object took too long: each one costs its whole time limit
+TIMEOUTS = 2  # the same, where the object or the set-up took too long: each one costs its whole time limit
 LOSSES_ELSEWHERE = 10  # workers that one step may cost while they are at no object: setting up, or waiting
 
 
@@ -51,7 +51,8 @@ class Step:
         """
         if not uids:
             again = replace(self, losses_elsewhere=self.losses_elsewhere + 1)
-            return again if again.losses_elsewhere < LOSSES_ELSEWHERE else None
+            allowed = TIMEOUTS if isinstance(error, Timeout) else LOSSES_ELSEWHERE
+            return again if again.losses_elsewhere < allowed else None
         losses = dict(self.losses) | {uid: self.losses.get(uid, 0) + 1 for uid in uids}
         allowed = TIMEOUTS if isinstance(error, Timeout) else LOSSES
         given_up = {uid: Failure.from_exception(uid, error) for uid in uids if losses[uid] >= allowed}

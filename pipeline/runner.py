@@ -3,6 +3,7 @@
 import logging
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import pyarrow as pa
 
@@ -40,7 +41,7 @@ def run_shard(job: Job, step: Step, objects: StageObjects) -> ShardReport:
     if not work.todo:
         return write_shard(job, step.stage, step.shard, work, results=lambda uids: ())
     with AtWork(job.corpus, step.stage, step.shard) as at_work:
-        stage = objects.get(step.stage)
+        stage = objects.get(step.stage, on_setup=partial(at_work.note, ()))
         with ShardReader(job.corpus, step.shard, stage.reads) as reader:
             processor = Processor(stage, reader, at_work, _given_up(step))
             processor.try_alone([uid for uid in step.losses if uid in work.todo and uid not in step.given_up])

@@ -80,6 +80,11 @@ class Stage(ABC):
         """How long one object may take; then its worker is killed, and the others go on without it."""
         return 3600.0
 
+    @classmethod
+    def setup_timeout_s(cls, config: BaseModel) -> float:
+        """How long `setup` may take; then its worker is killed, and another one tries once more."""
+        return 3600.0
+
     def setup(self) -> None:
         """Called once per worker, before the first batch: load a model, start a process."""
 

@@ -4,6 +4,7 @@ import logging
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.job import Job
@@ -31,8 +32,11 @@ class StageObjects:
         self._stages: dict[str, Stage] = {}
         self._unreported_setup: dict[str, float] = {}
 
-    def get(self, name: str) -> Stage:
+    def get(self, name: str, on_setup: Callable[[float], None]) -> Stage:
         """The stage, set up.
+
+        Args:
+            on_setup: is told how long its set-up may take, before that begins.
 
         Raises:
             ConfigError: a package is missing, or the stage says so itself.
@@ -44,7 +48,9 @@ class StageObjects:
             scratch.mkdir(exist_ok=True)
             context = StageContext(self.job.corpus, scratch, self._threads)
             try:
-                stage = entry.load()(getattr(self.job.config, name), context)
+                stage_class, config = entry.load(), getattr(self.job.config, name)
+                on_setup(stage_class.setup_timeout_s(config))
+                stage = stage_class(config, context)
                 stage.setup()
             except ModuleNotFoundError as error:
                 raise missing_package(entry, error) from error

@@ -14,7 +14,7 @@ from pipeline.executors.watch import Watch
 from pipeline.job import LOSSES, TIMEOUTS, Job, ShardReport, Step
 from pipeline.schema import TIMING_COLUMNS
 from tests.pipeline.fake_corpus import errors_of, fake_config, run_all, uids_of
-from tests.pipeline.fake_stages import FATAL_ITERATIONS
+from tests.pipeline.fake_stages import ENDLESS_ITERATIONS, FATAL_ITERATIONS
 
 STAGES = ["assets", "render", "fit"]
 
@@ -109,6 +109,17 @@ def test_a_worker_that_dies_at_its_set_up_every_time_fails_the_shard(new_corpus,
         "ant": "WorkerCrash",
         "bee": "WorkerCrash",
     }
+
+
+def test_a_set_up_that_hangs_is_stopped(new_corpus, monkeypatch):
+    monkeypatch.setattr("pipeline.job.TIMEOUTS", 1)
+    monkeypatch.setattr("pipeline.executors.chains.LOOK_S", 0.1)
+    monkeypatch.setattr("pipeline.executors.watch.LOOK_S", 0.1)
+    config = fake_config("ant,bee", fit={"iterations": ENDLESS_ITERATIONS})
+    corpus = new_corpus(config)
+    local.run(Job(corpus, config), {0: list(STAGES)}, 2, lambda report: None)
+    errors = errors_of(corpus, "fit")
+    assert {uid: error["error_class"] for uid, error in errors.items()} == {"ant": "Timeout", "bee": "Timeout"}
 
 
 def test_a_silent_run_tells_what_it_is_at(new_corpus, monkeypatch, caplog):
