@@ -1,9 +1,9 @@
-"""Objects of a corpus in every shading, on one picture: to be looked at.
+"""Objects of a corpus in every shading by every engine that knows it, on one picture: to be looked at.
 
-    python -m benchmarks.contact_sheet CORPUS SHEET.webp [--objects 20] [--size 160]
+    python -m benchmarks.contact_sheet KEPT CORPUS SHEET.webp [--shadings albedo diffuse studio] [--objects 20]
 
-CORPUS has finished its assets stage. Each column is an object, seen from the same camera: the raster engine's `albedo`
-and `diffuse`, and Blender's `studio`.
+KEPT is the folder of `benchmarks.render`, whose pictures are taken where they are there. Each column is an object, seen
+from the same camera; the rows are the shadings, the raster engine's above Blender's.
 """
 
 import argparse
@@ -12,29 +12,32 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.render import COMPARED, REFERENCE_SAMPLES, raster_version
 from benchmarks.render_views import assets_of, evenly, rendered
 from pipeline.corpus import Corpus
 from render.config import RenderConfig
 
-ROWS = (("raster", "albedo"), ("raster", "diffuse"), ("blenderproc", "studio"))
+COMPARED_OBJECTS = 100  # as in benchmarks.render
 COLUMNS = 10
-# The first of three directions of the Fibonacci sphere looks from above.
-CAMERA = {"views": 3, "samples": 16}
+SIZE = 128  # of a picture on the sheet
+VIEW = 0  # from above
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.contact_sheet", description=__doc__.partition("\n")[0])
+    parser.add_argument("kept", type=Path)
     parser.add_argument("corpus")
     parser.add_argument("sheet", type=Path)
+    parser.add_argument("--shadings", nargs="+", default=["albedo", "diffuse", "studio"])
     parser.add_argument("--objects", type=int, default=20)
-    parser.add_argument("--size", type=int, default=160)
     arguments = parser.parse_args()
     corpus = Corpus(arguments.corpus)
-    assets = evenly(assets_of(corpus), arguments.objects)
+    assets = evenly(evenly(assets_of(corpus), COMPARED_OBJECTS), arguments.objects)
     strips = []
-    for engine, shading in ROWS:
-        config = RenderConfig(engine=engine, shading=shading, resolution=arguments.size, **CAMERA)
-        strips.append([over_white(result.rgba, arguments.size) for result in rendered(corpus, assets, config)])
+    for shading in arguments.shadings:
+        for config, folder in sources(shading):
+            results = rendered(corpus, assets, config, arguments.kept / folder)
+            strips.append([over_white(result.rgba) for result in results])
     blocks = []
     for first in range(0, len(assets), COLUMNS):
         for strip in strips:
@@ -44,13 +47,22 @@ def main() -> None:
     Image.fromarray(np.concatenate(blocks)).save(arguments.sheet, quality=80)
 
 
-def over_white(rgba_VHW4: np.ndarray, size: int) -> np.ndarray:
-    """[H, W, 3] the first view; grey all over where the object was refused."""
+def sources(shading: str) -> list[tuple[RenderConfig, str]]:
+    """The engines that know a shading, and the folder that `benchmarks.render` keeps their pictures in."""
+    settings = {"shading": shading, **COMPARED}
+    blender = RenderConfig(engine="blenderproc", samples=REFERENCE_SAMPLES, **settings), shading
+    if shading == "studio":
+        return [blender]
+    return [(RenderConfig(engine="raster", **settings), f"{raster_version()}-{shading}"), blender]
+
+
+def over_white(rgba_VHW4: np.ndarray) -> np.ndarray:
+    """[SIZE, SIZE, 3] one view; grey all over where the object was refused."""
     if not len(rgba_VHW4):
-        return np.full((size, size, 3), 128, np.uint8)
-    rgba = rgba_VHW4[0].astype(np.float32)
-    alpha = rgba[..., 3:] / 255
-    return np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+        return np.full((SIZE, SIZE, 3), 128, np.uint8)
+    image = Image.new("RGBA", rgba_VHW4.shape[2:0:-1], "white")
+    image.alpha_composite(Image.fromarray(rgba_VHW4[VIEW]))
+    return np.asarray(image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS))
 
 
 if __name__ == "__main__":
