@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 
+from benchmarks.hostile_gltf import changed
 from pipeline.errors import AssetError
 from tests.render.shapes import chair_mesh, chair_obj, chair_scene, obj_text, write_obj_bundle
 
@@ -87,6 +88,18 @@ def test_broken_glb_is_refused(render, tmp_path, data, reason):
     (tmp_path / "broken.glb").write_bytes(data)
     with pytest.raises(AssetError, match=reason):
         render(tmp_path / "broken.glb")
+
+
+def test_more_memory_than_the_limit_is_refused_by_the_same_process(render, blender, tmp_path):
+    chair_scene().export(tmp_path / "chair.glb")
+    render(tmp_path / "chair.glb", views=1)
+    pid = blender.pid
+    twelve_gb = {"componentType": 5126, "count": 10**9, "type": "VEC3"}
+    (tmp_path / "greedy.glb").write_bytes(changed("accessors.0", twelve_gb))
+    with pytest.raises(AssetError, match="Unable to allocate"):
+        render(tmp_path / "greedy.glb", views=1)
+    assert render(tmp_path / "chair.glb", views=1)["triangles"] == 36
+    assert blender.pid == pid
 
 
 def test_damaged_glbs_never_take_blender_down(render, blender, tmp_path):

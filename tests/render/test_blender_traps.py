@@ -166,6 +166,18 @@ def test_coincident_faces_are_removed(render, tmp_path):
     assert np.array_equal(pixels(double), pixels(single))
 
 
+def test_faces_that_look_inwards_are_not_black(render, tmp_path):
+    """Neither where light falls on them; many assets have faces of either winding."""
+    mesh = chair_mesh()
+    shades = []
+    for name, faces in (("out", mesh.faces), ("in", mesh.faces[:, ::-1])):
+        bundle = write_obj_bundle(tmp_path / f"{name}.zip", obj_text(mesh.vertices, faces))
+        rgba = pixels(render(bundle, "obj", shading="diffuse", samples=16))
+        shades.append(rgba[rgba[..., 3] == 255][:, :3].mean())
+    assert shades[0] > 150
+    assert shades[1] == pytest.approx(shades[0], abs=3)
+
+
 def quad_glb(path: Path, alpha_mode: str, color: tuple[int, int, int] = RED) -> Path:
     """A square with a texture of one colour at alpha 100, and an alpha mode."""
     mesh = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]], process=False)
