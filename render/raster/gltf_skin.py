@@ -32,7 +32,7 @@ class Skins:
         if skin not in self._read:
             self._read[skin] = self._joint_matrices(self._skins[skin])
         matrices = self._read[skin]
-        summed, total = 0.0, 0.0
+        summed, total = np.zeros((1, 4, 4)), np.zeros(1)
         for number in range(len(attributes)):
             if f"JOINTS_{number}" not in attributes or f"WEIGHTS_{number}" not in attributes:
                 break
@@ -40,8 +40,9 @@ class Skins:
             weights = self._buffers.accessor(attributes[f"WEIGHTS_{number}"]).astype(np.float64)
             if joints.shape != weights.shape or joints.min() < 0 or joints.max() >= len(matrices):
                 raise AssetError("a skin's weights name joints that are not there")
-            summed = summed + np.einsum("nj,njab->nab", weights, matrices[joints])
             total = total + weights.sum(axis=1)
+            for joint, weight in zip(joints.T, weights.T, strict=True):
+                summed = summed + weight[:, None, None] * matrices[joint]
         unbound = total <= 0
         summed[unbound], total[unbound] = matrices[0], 1
         return summed / total[:, None, None]
