@@ -39,6 +39,8 @@ CHOICES: dict[str, tuple[dict, dict]] = {
     "no_ssim": ({"ssim_weight": 0}, {}),
     "ssim_every_step": ({"ssim_every": 1}, {}),
     "no_alpha_loss": ({"alpha_weight": 0}, {}),
+    "sh_degree_3": ({"sh_degree": 3}, {}),
+    "relocate_every_25": ({"relocate_every": 25}, {}),
     "adam_0.9_0.999": ({}, {"betas": (0.9, 0.999)}),
     "decay_to_0.05": ({}, {"final_rate": 0.05}),
     "decay_to_0.2": ({}, {"final_rate": 0.2}),
