@@ -87,11 +87,13 @@ VIEWS = pa.schema(
         flat("point_normals", pa.float32(), 3),  # unit to 1/128, facing the camera that saw the point
         flat("point_colors", pa.uint8(), 3),  # sRGB 0..255
         ("engine", pa.string()),  # blenderproc | raster
-        ("shading", pa.string()),  # albedo | diffuse
+        ("shading", pa.string()),  # albedo | diffuse | studio
         ("samples", pa.int32()),
         ("triangles", pa.int64()),
         ("unreadable_textures", STRINGS),  # textures that came with the asset but could not be decoded
         ("coverage", pa.float32()),  # mean alpha over all views
+        ("all_black", pa.bool_()),  # hardly a pixel of any view shows more than black
+        ("has_animation", pa.bool_()),  # the asset's file brings one (shown at rest); null: not known
         ("render_seconds", pa.float32()),
     ]
 )
@@ -167,7 +169,7 @@ TABLES: dict[str, pa.Schema] = {
 }
 
 # Columns that came later: tables of before lack them, and readers take them as null.
-ADDED_COLUMNS = frozenset({"sh_degree", "sh_rest"})
+ADDED_COLUMNS = frozenset({"sh_degree", "sh_rest", "all_black", "has_animation"})
 
 # What a triplet joins, in this order.
 TRIPLET_TABLES = ("assets", "captions", "views", "gaussians", "embeddings")

@@ -8,6 +8,7 @@ from typing import ClassVar
 from pipeline.errors import AssetError, PipelineError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 from render import bundle, draco, guards
+from render.animation import has_animation
 from render.auto_engine import AutoEngine
 from render.cameras import Cameras, cameras_at
 from render.config import RenderConfig
@@ -18,6 +19,8 @@ from render.view_sets import directions, jittered
 
 BLENDER_START_S = 180  # more than it ever takes
 MIN_COVERAGE = 0.002  # a few pixels: an object lost beside an outlier, or all but clear
+BLACK = 12  # of 255: what no channel of a black pixel is above
+MAX_BRIGHT = 0.005  # of an all black object's area
 MAX_COVERAGE = 0.9  # of a camera that leaves room around a sphere: something is in front of it
 
 
@@ -84,11 +87,12 @@ class RenderStage(Stage):
             with tempfile.TemporaryDirectory(prefix="render-", dir=self.context.scratch) as name:
                 folder, cameras = Path(name), self.cameras(asset["uid"])
                 main = self._unpack(asset, folder)
+                moves = has_animation(main)  # an engine may take it out of the file
                 row = self._row(self.engine.render(main, asset, cameras, folder), cameras)
         except PipelineError as error:
             error.args = (f"object {asset['uid']}: {error}",)
             raise
-        return {"uid": asset["uid"], **row, "render_seconds": time.monotonic() - started}
+        return {"uid": asset["uid"], **row, "has_animation": moves, "render_seconds": time.monotonic() - started}
 
     def cameras(self, uid: str) -> Cameras:
         """From where an object is seen: the same for all objects, unless they are jittered."""
@@ -109,9 +113,10 @@ class RenderStage(Stage):
         return main
 
     def _row(self, rendering: Rendering, cameras: Cameras) -> Row:
-        config, images, points, coverage = self.config, [], [], 0.0
+        config, images, points, coverage, bright = self.config, [], [], 0.0, 0.0
         for index, (view, position) in enumerate(zip(rendering.views, cameras.positions, strict=True)):
             coverage += float(view.rgba[..., 3].mean()) / 255 / config.views
+            bright += float((view.rgba[..., :3].max(axis=-1) > BLACK)[view.rgba[..., 3] > 0].sum())
             images.append({"bytes": encode_webp(view.rgba), "path": f"{index:03d}.webp"})
             points.append(view_points(view, position))
         if not MIN_COVERAGE <= coverage <= MAX_COVERAGE:
@@ -136,4 +141,5 @@ class RenderStage(Stage):
             "triangles": rendering.triangles,
             "unreadable_textures": rendering.unreadable_textures,
             "coverage": coverage,
+            "all_black": bright <= MAX_BRIGHT * coverage * config.views * config.resolution**2,
         }

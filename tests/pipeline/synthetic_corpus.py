@@ -89,6 +89,8 @@ def object_row(number: int, objects: int, views: int, size: int, num_gaussians: 
         "samples": 1,
         "triangles": 1280,
         "coverage": coverage,
+        "all_black": False,
+        "has_animation": None,
         "render_seconds": 0.5,
         "num_gaussians": num_gaussians,
         "means": normals * RADIUS,
