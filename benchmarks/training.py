@@ -175,10 +175,12 @@ def write_corpus(corpus: Corpus, splats: list[np.ndarray], rng: np.random.Genera
             writer.write(rows)
 
 
-def _empty(data_type: pa.DataType) -> list | str | int:
+def _empty(data_type: pa.DataType) -> list | str | bool | int:
     if pa.types.is_list(data_type):
         return []
-    return "" if pa.types.is_string(data_type) else 0
+    if pa.types.is_string(data_type):
+        return ""
+    return False if pa.types.is_boolean(data_type) else 0
 
 
 if __name__ == "__main__":

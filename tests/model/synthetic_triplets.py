@@ -83,4 +83,4 @@ def _empty(data_type: pa.DataType):
         return []
     if pa.types.is_string(data_type):
         return ""
-    return 0
+    return False if pa.types.is_boolean(data_type) else 0
