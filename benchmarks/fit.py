@@ -6,7 +6,6 @@ CORPUS has finished its render stage (benchmarks/textured_furniture.py and workf
 is measured, and how, is told by the module of each part:
 
 - corpus: `fit_corpus.py`: 10,000 and 20,000 Gaussians on every object;
-- cost: `fit_cost.py`: their CPU seconds;
 - reach: `fit_reach.py`: iterations and seconds to 30, 33 and 35 dB;
 - larger_views: `fit_larger_views.py`: fitted at 256², scored at 512²;
 - scenes: `fit_scenes.py`: three synthetic scenes;
@@ -26,7 +25,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.fit_corpus import corpus_figures
-from benchmarks.fit_cost import cost_figures
 from benchmarks.fit_larger_views import larger_views_figures
 from benchmarks.fit_memory import memory_figures
 from benchmarks.fit_peers import peer_figures
@@ -37,7 +35,6 @@ from pipeline.corpus import Corpus
 
 PARTS: dict[str, Callable[[Corpus, Corpus], dict[str, float]]] = {
     "corpus": corpus_figures,
-    "cost": cost_figures,
     "reach": reach_figures,
     "larger_views": larger_views_figures,
     "scenes": lambda corpus, work: scene_figures(),

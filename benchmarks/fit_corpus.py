@@ -1,7 +1,8 @@
 """Fits of the objects of a rendered corpus by the fit stage, with some settings, kept on disk; and how good they are.
 
 A finished fit lies in the work folder as a Parquet file of the gaussians table with its figures beside it, and is not
-made again. `fit_cost.py` measures the seconds.
+made again, also by later code. CPU seconds, which that may change, are those of the fits made at the commit of the last
+one: from the row of views to the stored and measured splat, in one thread.
 """
 
 import logging
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.record import commit
 from fit_gaussians.config import FitConfig
 from fit_gaussians.stage import FitStage
 from pipeline.corpus import Corpus
@@ -43,6 +45,7 @@ def corpus_figures(corpus: Corpus, work: Corpus) -> dict[str, float]:
     figures: dict[str, float] = {}
     for name, setting in SETTINGS.items():
         psnr = values(fits[name], "psnr")
+        cpu_s = values([fit for fit in fits[name] if fit["commit"] == fits[name][-1]["commit"]], "cpu_s")
         figures |= {
             f"objects_{name}": len(fits[name]),
             f"iterations_{name}": setting.config.iterations,
@@ -50,6 +53,9 @@ def corpus_figures(corpus: Corpus, work: Corpus) -> dict[str, float]:
             f"psnr_p10_{name}": np.percentile(psnr, 10),
             f"psnr_object_median_{name}": np.median(values(fits[name], "psnr_object")),
             f"ssim_median_{name}": np.median(values(fits[name], "ssim")),
+            f"cpu_s_{name}": np.median(cpu_s),
+            f"cpu_s_p90_{name}": np.percentile(cpu_s, 90),
+            f"cpu_s_objects_{name}": len(cpu_s),
         }
     standard = fits[STANDARD]
     return figures | {
@@ -105,7 +111,7 @@ def fit_once(stage: FitStage, row: Row, work: Corpus, setting: str) -> dict | No
     with work.table_writer(splat, GAUSSIANS) as writer:
         writer.write([result])
     figures = {column: result[column] for column in SCALARS}
-    figures |= {"cpu_s": cpu_s, "bytes": work.filesystem.size(splat)}
+    figures |= {"cpu_s": cpu_s, "bytes": work.filesystem.size(splat), "commit": commit()}
     work.write_json(figures, setting, f"{file_name(row['uid'])}.json")
     logger.info("%-9s %-40s %.2f dB %.2f s", setting, row["uid"], result["psnr"], cpu_s)
     return figures

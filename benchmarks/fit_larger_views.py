@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from benchmarks.fit_corpus import SETTINGS, STANDARD, file_name
-from benchmarks.render import all_assets, evenly
 from fit_gaussians.metrics import measure
 from fit_gaussians.optimise import optimise
 from fit_gaussians.stage import prepare
@@ -32,7 +31,7 @@ CPU = torch.device("cpu")
 def larger_views_figures(corpus: Corpus, work: Corpus) -> dict[str, float]:
     """Medians over the objects that the raster engine can show, of the same held-out cameras."""
     scores = []
-    for asset in evenly(all_assets(corpus), OBJECTS):
+    for asset in assets_of(corpus):
         path = ("larger_views", f"{file_name(asset['uid'])}.json")
         if not work.exists(*path):
             try:
@@ -44,6 +43,12 @@ def larger_views_figures(corpus: Corpus, work: Corpus) -> dict[str, float]:
     return {"larger_views_objects": len(scores)} | {
         f"{name}_median_raster": float(np.median([score[name] for score in scores])) for name in scores[0]
     }
+
+
+def assets_of(corpus: Corpus) -> list[Row]:
+    """Rows of the assets table, spread evenly over it."""
+    rows = [row for shard in corpus.shards("assets") for row in corpus.read_rows("assets", shard)]
+    return rows[:: max(len(rows) // OBJECTS, 1)][:OBJECTS]
 
 
 def score(asset: Row, corpus: Corpus, work: Corpus) -> dict[str, float]:

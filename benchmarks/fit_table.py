@@ -7,7 +7,7 @@ iterations and each degree of spherical harmonics. Figures are means over the ob
 the object's pixels, CPU seconds from the row of views to the stored and measured splat, bytes of its Parquet file. A
 finished fit is kept in WORK and not made again.
 
-Writes fit_table.json and, between its marks in docs/fitting.md, the table.
+Prints the table in Markdown, and writes fit_table.json.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import logging
 from pathlib import Path
 
 from benchmarks.fit_corpus import finished, fit_once, make_stage, values, views_of
-from benchmarks.record import ROOT, record
+from benchmarks.record import record
 from fit_gaussians.config import FitConfig
 from pipeline.corpus import Corpus
 from pipeline.rows import Row
@@ -25,8 +25,6 @@ ITERATIONS = (200, 1000, 5000)
 SH_DEGREES = (0, 3)
 NUM_GAUSSIANS = 10_000
 COLUMNS = {"psnr": "image dB", "psnr_object": "object dB", "cpu_s": "CPU s", "bytes": "bytes"}
-PAGE = ROOT / "docs" / "fitting.md"
-MARKS = "<!-- fit_table -->", "<!-- end of fit_table -->"
 
 
 def main() -> None:
@@ -57,7 +55,7 @@ def main() -> None:
         {"objects": len(fits[ITERATIONS[0], SH_DEGREES[0]]), **figures},
         notes=" ".join(__doc__.split("\n\n")[2].split()),
     )
-    write_table(markdown(means))
+    print(markdown(means))
 
 
 def fit(iterations: int, degree: int, row: Row, work: Corpus) -> dict | None:
@@ -81,14 +79,6 @@ def markdown(means: dict[tuple[int, int], dict[str, float]]) -> str:
         cells = [f"{row['psnr']:.2f}", f"{row['psnr_object']:.2f}", f"{row['cpu_s']:.1f}", f"{row['bytes']:,.0f}"]
         lines.append(f"| {iterations:,} | {degree} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def write_table(table: str) -> None:
-    """Put the table between its marks on the page."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(MARKS[0])
-    _, after = rest.split(MARKS[1])
-    PAGE.write_text(f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
