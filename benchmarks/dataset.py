@@ -12,7 +12,6 @@ import argparse
 import io
 import itertools
 import json
-import resource
 import subprocess
 import sys
 import tarfile
@@ -42,7 +41,7 @@ from pipeline.torch_stream import COLUMNS, DECODED_ROWS, TripletStream
 SHARD_SIZE = 64
 PASSES = 3  # the fastest counts
 FILE_BYTES = 100_000_000  # a quarter of the default, so that a small corpus gives files to write side by side
-COMPARED = 8  # objects that are also written as PLY, SPZ and PNG
+COMPARED = 8  # objects that are also written as PLY, SPZ and PNG, beside which their WebP is counted
 
 
 def main() -> None:
@@ -99,7 +98,7 @@ def copy_of(row: Row, number: int) -> Row:
 
 def pack(uri: str) -> dict[str, float]:
     """Packs in this process; MB are 10^6 bytes of output, RSS is the peak of the process."""
-    before, walls, rates = peak_rss_mb(), [], []
+    walls, rates = [], []
     for _ in range(PASSES):
         started, cpu_started = time.perf_counter(), time.process_time()
         packed = PackStage(PackConfig(file_bytes=FILE_BYTES)).run(Corpus(uri))
@@ -110,13 +109,14 @@ def pack(uri: str) -> dict[str, float]:
         "pack_mb_per_core_s": max(rates),
         "pack_files": packed["files"],
         "pack_rss_mb": peak_rss_mb(),
-        "pack_rss_before_mb": before,
         "bytes_per_object": packed["bytes_per_object"],
     }
 
 
 def peak_rss_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    """Of this process alone: what getrusage says starts with the memory of the process that started it."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 def bytes_per_column(corpus: Corpus) -> dict[str, float]:
@@ -135,6 +135,9 @@ def bytes_per_column(corpus: Corpus) -> dict[str, float]:
         for form in ("ply", "spz"):
             sizes = [item.export(form, Path(folder) / "splat").stat().st_size for item in items]
             figures[f"{form}_bytes_per_object"] = round(sum(sizes) / len(sizes))
+    webp = [len(image["bytes"]) for item in items for image in item.row["images"]]
+    figures["compared_objects"] = len(items)
+    figures["webp_bytes_per_object"] = round(sum(webp) / len(items))
     figures["png_bytes_per_object"] = round(sum(png_size(view) for item in items for view in item.views) / len(items))
     figures["gaussians_per_object"] = round(sum(len(item.gaussians) for item in items) / len(items))
     return figures

