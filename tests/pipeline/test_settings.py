@@ -41,7 +41,7 @@ def test_content_covers_everything_upstream():
     assert upstream("embed", SHARD_STAGES) == ["assets", "render", "caption", "embed"]
     config = Config()
     assert stage_content("fit", config, SHARD_STAGES).keys() == {"assets", "render", "fit"}
-    changed = Config.model_validate({"render": {"samples": 99}})
+    changed = Config.model_validate({"render": {"samples": 100}})
     assert content_hash(stage_content("embed", config, SHARD_STAGES)) != content_hash(
         stage_content("embed", changed, SHARD_STAGES)
     )
