@@ -11,16 +11,18 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from pipeline import logs
 from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.executors.chains import OnReport, run_chains
 from pipeline.executors.machine import thread_environment
+from pipeline.executors.metrics import RunMetrics
 from pipeline.job import Chains, Job, ShardReport, Step
 from pipeline.runner import run_shard
 from pipeline.stage import Resources
@@ -58,12 +60,18 @@ def run(job: Job, chains: Chains, workers: int, on_report: OnReport) -> None:
     """
     with _cluster() as started_here:
         names = {name for stages in chains.values() for name in stages}
-        resources = {name: job.stages[name].load().resources(getattr(job.config, name)) for name in names}
+        resources = _resources(job, names)
         gpu_stages = sorted(name for name in names if resources[name].gpus)
         if gpu_stages and started_here and not ray.cluster_resources().get("GPU"):
             raise ConfigError(f"stage {gpu_stages[0]} needs a GPU under this config, and this machine has none")
         ray_workers = RayWorkers(job, resources, workers)
-        run_chains(job, chains, ray_workers, on_report)
+        metrics = RunMetrics()
+
+        def report(shard: ShardReport) -> None:
+            metrics.count(shard)
+            on_report(shard)
+
+        run_chains(job, chains, ray_workers, report)
         ray_workers.close()
 
 
@@ -97,8 +105,8 @@ class RayWorkers:
         options = _fitting(needs, self._nodes())
         environment = {"env_vars": thread_environment(_threads(needs))}
         # Retries after crashes are counted by run_chains, alike for all kinds of workers.
-        name = f"{step.stage} {step.shard}"
-        task = self._run_step.options(**options, max_retries=0, runtime_env=environment, name=name)
+        # The name is a label of Ray's metrics: one for a stage, never one for a shard.
+        task = self._run_step.options(**options, max_retries=0, runtime_env=environment, name=step.stage)
         return task.remote(self._job, step, _threads(needs))
 
     def wait(self, handles: list[ray.ObjectRef], timeout_s: float) -> ray.ObjectRef | None:
@@ -139,8 +147,9 @@ class RayWorkers:
             if not closing:
                 break
             ready, _ = ray.wait(closing, num_returns=len(closing), timeout=CLOSING_S)
-            for place in ray.get(ready):
-                self._open.pop(place, None)
+            for closed in ready:
+                with suppress(*_CRASHES):  # what was lost with its node needs no closing
+                    self._open.pop(ray.get(closed), None)
             closing = []
         for actor in self._actors:
             ray.kill(actor)
@@ -179,6 +188,7 @@ class GpuWorker:
     """A process that holds a GPU and keeps the stages that use it."""
 
     def __init__(self, job: Job, threads: int):
+        logs.configure(job.json_logs)
         self._objects = StageObjects(job, threads)
 
     def run_step(self, step: Step) -> tuple[ShardReport, Place, int]:
@@ -199,6 +209,7 @@ def _run_step(job: Job, step: Step, threads: int) -> tuple[ShardReport, Place, i
         _objects.close()
         _objects = None
     if _objects is None:
+        logs.configure(job.json_logs)
         _objects = StageObjects(job, threads)
     return run_shard(job, step, _objects), _place(), threads
 
@@ -215,6 +226,21 @@ def _close_objects() -> Place:
 
 def _place() -> Place:
     return ray.get_runtime_context().get_node_id(), os.getpid()
+
+
+def _resources(job: Job, names: set[str]) -> dict[str, Resources]:
+    """What the stages need. They look for a GPU, so they are asked where one is: the command's node may have none."""
+    gpu_nodes = {node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU")}
+    if not gpu_nodes or ray.get_runtime_context().get_node_id() in gpu_nodes:
+        return _resources_here(job, names)
+    try:
+        return ray.get(ray.remote(num_cpus=0, num_gpus=1)(_resources_here).remote(job, names))
+    except exceptions.RayTaskError as error:
+        raise error.cause from error
+
+
+def _resources_here(job: Job, names: set[str]) -> dict[str, Resources]:
+    return {name: job.stages[name].load().resources(getattr(job.config, name)) for name in names}
 
 
 def _threads(needs: Resources) -> int:
