@@ -48,9 +48,7 @@ class Survey:
     packed: list[PackedObject] = field(default_factory=list)  # in the order of the corpus
     left_out: Counter = field(default_factory=Counter)  # reason -> objects
     counts: defaultdict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))  # column -> value -> packed
-    measures: defaultdict[str, list[float]] = field(
-        default_factory=lambda: defaultdict(list)
-    )  # column -> packed
+    measures: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # column -> packed
     records: Any = field(default_factory=hashlib.sha256)  # of what the stages noted of all shards, as they come
 
     def generation(self, config: PackConfig) -> str:
