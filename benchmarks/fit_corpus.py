@@ -1,8 +1,8 @@
 """Fits of the objects of a rendered corpus by the fit stage, with some settings, kept on disk; and how good they are.
 
 A finished fit lies in the work folder as a Parquet file of the gaussians table with its figures beside it, and is not
-made again, also by later code. CPU seconds, which that may change, are those of the fits made at the commit of the last
-one: from the row of views to the stored and measured splat, in one thread.
+made again, also by later code. CPU seconds, which that may change, are those of the fits of the latest commit: from the
+row of views to the stored and measured splat, in one thread.
 """
 
 import logging
@@ -45,7 +45,8 @@ def corpus_figures(corpus: Corpus, work: Corpus) -> dict[str, float]:
     figures: dict[str, float] = {}
     for name, setting in SETTINGS.items():
         psnr = values(fits[name], "psnr")
-        cpu_s = values([fit for fit in fits[name] if fit["commit"] == fits[name][-1]["commit"]], "cpu_s")
+        latest = max(fits[name], key=lambda fit: fit["made_at"])["commit"]
+        cpu_s = values([fit for fit in fits[name] if fit["commit"] == latest], "cpu_s")
         figures |= {
             f"objects_{name}": len(fits[name]),
             f"iterations_{name}": setting.config.iterations,
@@ -111,7 +112,8 @@ def fit_once(stage: FitStage, row: Row, work: Corpus, setting: str) -> dict | No
     with work.table_writer(splat, GAUSSIANS) as writer:
         writer.write([result])
     figures = {column: result[column] for column in SCALARS}
-    figures |= {"cpu_s": cpu_s, "bytes": work.filesystem.size(splat), "commit": commit()}
+    figures |= {"cpu_s": cpu_s, "bytes": work.filesystem.size(splat)}
+    figures |= {"commit": commit(), "made_at": time.time()}
     work.write_json(figures, setting, f"{file_name(row['uid'])}.json")
     logger.info("%-9s %-40s %.2f dB %.2f s", setting, row["uid"], result["psnr"], cpu_s)
     return figures
