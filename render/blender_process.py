@@ -6,6 +6,7 @@ becomes an exception, and the next object gets a new worker.
 
 import contextlib
 import json
+import math
 import os
 import re
 import select
@@ -35,6 +36,7 @@ class Limits:
     timeout_s: float  # per object
     memory_gb: float  # address space
     recycle_after: int  # objects
+    recycle_gb: float = math.inf  # resident memory
 
 
 class BlenderProcess:
@@ -65,7 +67,7 @@ class BlenderProcess:
             Timeout: it took longer than `limits.timeout_s`; the worker was killed.
             WorkerCrash: the worker died or failed. It carries the end of what Blender printed as `log_tail`.
         """
-        if self._process is not None and self._objects >= self.limits.recycle_after:
+        if self._process is not None and self._is_worn():
             self._stop()
         if self._process is None:
             self.start()
@@ -119,6 +121,12 @@ class BlenderProcess:
                     "system libraries that docs/rendering.md lists"
                 ) from error
             raise
+
+    def _is_worn(self) -> bool:
+        """Whether the worker has had its share of objects, or holds on to more memory than it may between two."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])  # proc(5): resident
+        resident_gb = pages * os.sysconf("SC_PAGE_SIZE") / 1024**3
+        return self._objects >= self.limits.recycle_after or resident_gb > self.limits.recycle_gb
 
     def _command(self, events_fd: int) -> list[str]:
         numbers = {

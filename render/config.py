@@ -38,6 +38,8 @@ class RenderConfig(Section):
     """Address space that one Blender may take."""
     recycle_after: int = runtime(200)
     """Objects after which a Blender process is replaced."""
+    recycle_gb: float = runtime(2.0)
+    """Resident memory beyond which it is replaced before the next object."""
 
     @model_validator(mode="after")
     def _views_of_the_set(self) -> Self:

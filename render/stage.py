@@ -38,7 +38,7 @@ def _blender(config: RenderConfig, context: StageContext) -> Engine:
     from render.blender_engine import BlenderEngine
     from render.blender_process import BlenderProcess, Limits
 
-    limits = Limits(context.threads, config.timeout_s, config.memory_gb, config.recycle_after)
+    limits = Limits(context.threads, config.timeout_s, config.memory_gb, config.recycle_after, config.recycle_gb)
     return BlenderEngine(config, BlenderProcess(context.scratch, limits))
 
 

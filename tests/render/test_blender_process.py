@@ -69,10 +69,15 @@ def test_slow_object_is_killed_at_the_time_limit_and_the_next_one_works(render, 
     assert render(chair)["triangles"] == 36
 
 
-def test_worker_is_replaced_after_its_share_of_objects(render, blender, chair, limits):
+@pytest.mark.parametrize("worn", [{"recycle_after": 1}, {"recycle_gb": 0.05}])
+def test_worker_is_replaced_once_it_is_worn(render, blender, chair, limits, worn):
+    """After its share of objects, or with more resident memory than it may hold on to."""
     render(chair)
     old = blender.pid
-    limits(recycle_after=1)
+    limits(recycle_after=1000, recycle_gb=50)
+    render(chair)
+    assert blender.pid == old
+    limits(**worn)
     render(chair)
     assert blender.pid != old
     assert not is_alive(old)
