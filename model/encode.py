@@ -1,7 +1,7 @@
 """Splats to embeddings: `python -m model.encode INPUT --run CORPUS/runs/NAME --output embeddings.parquet`.
 
 INPUT is a corpus (every object with Gaussians), a splat (PLY in the 3DGS layout), or a mesh (GLB, GLTF, OBJ, PLY, STL,
-FBX), which goes through the pipeline first: rendered and fitted in a temporary corpus.
+FBX, DAE, USDZ), which goes through the pipeline first: rendered and fitted in a temporary corpus.
 """
 
 import subprocess
@@ -25,7 +25,7 @@ from pipeline.errors import AssetError, ConfigError, PipelineError
 
 SCHEMA = pa.schema([("uid", pa.string()), ("encoder", pa.string()), ("embedding", pa.list_(pa.float32()))])
 GAUSSIAN_COLUMNS = ["uid", "means", "quats", "scales", "opacities", "colors"]
-MESH_FORMATS = (".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx")
+MESH_FORMATS = (".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx", ".dae", ".usdz")
 OBJECTS_AT_ONCE = 64
 
 
