@@ -117,11 +117,7 @@ def load_triplets(
 
 def _rows(corpus: Corpus, split: str, part: tuple[int, int]) -> Iterator[Row]:
     """The rows of one part of a split, one row group in memory at a time; groups of other parts are not read."""
-    folder = corpus.path("triplets", split)
-    if not corpus.filesystem.exists(folder):
-        return
-    paths = sorted(path for path in corpus.filesystem.ls(folder, detail=False) if path.endswith(".parquet"))
-    counts = []
+    paths, counts = corpus.packed_files(split), []
     for path in paths:
         with corpus.parquet(path) as file:
             counts.append([file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)])
