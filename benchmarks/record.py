@@ -8,32 +8,72 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 
-def record(name: str, figures: Mapping[str, float], notes: str = "") -> Path:
+def record(name: str, figures: Mapping[str, float], notes: str = "", part: str = "") -> Path:
     """Write the figures of benchmark `name` beside the machine, the command and the commit that made them.
 
     Args:
         figures: numbers by key; the unit is part of the key.
         notes: what a reader must know to judge them (inputs, what was cut), one paragraph.
+        part: for results that several scripts or runs make together. Only this part's figures are replaced then, and
+            each part has its own machine, command, commit and notes under `parts`; `figures` holds those of all.
     """
     RESULTS.mkdir(exist_ok=True)
-    result = {
+    path = RESULTS / f"{name}.json"
+    made = {
         "machine": machine(),
         "command": "python " + " ".join([_module_or_script(), *(_portable(argument) for argument in sys.argv[1:])]),
         "commit": commit(),
         "notes": notes,
-        "figures": dict(figures),
     }
-    path = RESULTS / f"{name}.json"
+    result = {**made, "figures": dict(figures)}
+    if part:
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        result = with_part(known, part, made, figures)
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def with_part(
+    known: Mapping[str, Any], part: str, made: Mapping[str, str], figures: Mapping[str, float]
+) -> dict[str, Any]:
+    """The result `known` with the figures of one part put in the place of those that it had before.
+
+    Args:
+        made: machine, command, commit and notes of this part.
+    """
+    parts = known.get("parts") or ({"": _without_figures(known)} if known else {})
+    others = {
+        name: each | {"keys": keys}
+        for name, each in parts.items()
+        if name != part and (keys := [key for key in each["keys"] if key not in figures])
+    }
+    parts = others | {part: {**made, "keys": list(figures)}}
+    values = {**known.get("figures", {}), **figures}
+    return {
+        "machine": _distinct(each["machine"] for each in parts.values()),
+        "command": _distinct(each["command"] for each in parts.values()),
+        "commit": _distinct(each["commit"] for each in parts.values()),
+        "parts": parts,
+        "figures": {key: values[key] for each in parts.values() for key in each["keys"]},
+    }
+
+
+def _without_figures(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result without parts as a part."""
+    return {**{key: value for key, value in result.items() if key != "figures"}, "keys": list(result["figures"])}
+
+
+def _distinct(values: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(values))
 
 
 def machine() -> str:
@@ -59,12 +99,14 @@ def write_page() -> None:
     ]
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
-        lines += [f"## {path.stem}", "", f"`{result['command']}` at {result['commit']} on {result['machine']}", ""]
-        if result.get("notes"):
-            lines += [result["notes"], ""]
-        lines += ["| figure | value |", "|---|---|"]
-        lines += [f"| {key} | {_number(value)} |" for key, value in result["figures"].items()]
-        lines.append("")
+        lines += [f"## {path.stem}", ""]
+        for name, part in result.get("parts", {"": _without_figures(result)}).items():
+            lines += [f"### {name}", ""] if name else []
+            lines += [f"`{part['command']}` at {part['commit']} on {part['machine']}", ""]
+            lines += [part["notes"], ""] if part.get("notes") else []
+            lines += ["| figure | value |", "|---|---|"]
+            lines += [f"| {key} | {_number(result['figures'][key])} |" for key in part["keys"]]
+            lines.append("")
     PAGE.write_text("\n".join(lines), encoding="utf-8")
 
 
