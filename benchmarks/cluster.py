@@ -5,7 +5,6 @@ benchmarks/throughput.py add their figures to the same result.
 """
 
 import argparse
-import json
 import logging
 import statistics
 import tempfile
@@ -14,21 +13,19 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from benchmarks.record import RESULTS, record
+from benchmarks.record import record
 from tests.pipeline import fake_stages
 from tests.pipeline.fault_round import VICTIMS, Outcome, TwoNodes, fault_round, undisturbed
 
 NAME = "cluster"
 KINDS = [(executor, victim) for executor, victims in VICTIMS.items() for victim in victims]
 NOTES = (
-    "Faults (`benchmarks.cluster`): in each round one process (a worker, an actor with a GPU, the command itself) or "
-    "one of two nodes (its raylet) gets SIGKILL at a random moment, and the same command is started again where it has "
-    "ended. 24 objects in 6 shards go through three stages that sleep; runs on Ray join a cluster of two nodes on this "
-    "machine. Tables are compared with those of an undisturbed run by the fingerprints of their rows. Seconds to "
-    "recover: from the kill until an object that was in hand is worked on again, or until the command that was started "
-    "again works on its first object; they hold for a machine that was busy with other things. Scale "
-    "(`benchmarks.scale`): a corpus of trivial rows, of which only the small columns, the records and the index are "
-    "real. Throughput (`benchmarks.throughput`): furniture, raster engine and fit."
+    "In each round one process (a worker, an actor with a GPU, the command itself) or one of two nodes (its raylet) "
+    "gets SIGKILL at a random moment, and the same command is started again where it has ended. 24 objects in 6 shards "
+    "go through three stages that sleep; runs on Ray join a cluster of two nodes on this machine. Tables are compared "
+    "with those of an undisturbed run by the fingerprints of their rows. Seconds to recover: from the kill until an "
+    "object that was in hand is worked on again, or until the command that was started again works on its first "
+    "object; they hold for a machine that was busy with other things."
 )
 
 
@@ -47,7 +44,7 @@ def main() -> None:
             outcome = fault_round(Path(folder, f"round-{number}"), executor, victim, number, expected, joined)
             outcomes[f"{executor}_{victim}"].append(outcome)
             print(f"{number + 1}/{rounds} {executor} {victim}: {outcome}", flush=True)
-            keep(figures(outcomes))
+            record(NAME, figures(outcomes), NOTES, part="faults")
 
 
 def figures(outcomes: Mapping[str, list[Outcome]]) -> dict[str, float]:
@@ -64,13 +61,6 @@ def figures(outcomes: Mapping[str, list[Outcome]]) -> dict[str, float]:
         **{f"rounds_{kind}": len(each) for kind, each in outcomes.items()},
         **{f"seconds_to_recover_median_{kind}": round(value, 1) for kind, value in seconds.items()},
     }
-
-
-def keep(new: Mapping[str, float]) -> None:
-    """Record figures beside those that the other scripts of this result have left there."""
-    file = RESULTS / f"{NAME}.json"
-    known = json.loads(file.read_text(encoding="utf-8"))["figures"] if file.exists() else {}
-    record(NAME, known | dict(new), NOTES)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from benchmarks.cluster import keep
+from benchmarks.cluster import NAME
+from benchmarks.record import record
 from pipeline.agenda import make_agenda
 from pipeline.assets.sources import SOURCES, AssetSource, Fetched
 from pipeline.config import Config
@@ -35,6 +36,8 @@ from pipeline.settings import content_hash
 from pipeline.status import corpus_status
 from pipeline.verify import verify
 from tests.pipeline.synthetic_corpus import object_row
+
+NOTES = "A corpus of trivial rows, of which only the small columns, the records and the index are real."
 
 
 class SimulatedSource(AssetSource):
@@ -147,7 +150,7 @@ def main() -> None:
             print(step, measured, flush=True)
             if step in MEASURED:
                 figures |= {f"simulated_{step}_{key}": value for key, value in measured.items()}
-        keep(figures)
+        record(NAME, figures, NOTES, part="scale")
 
 
 def _measure(step: str, objects: int, folder: str) -> dict[str, float]:

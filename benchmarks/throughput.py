@@ -18,7 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cluster import keep
+from benchmarks.cluster import NAME
+from benchmarks.record import record
 from pipeline.agenda import make_agenda
 from pipeline.config import Config
 from pipeline.corpus import Corpus
@@ -30,6 +31,7 @@ from pipeline.status import corpus_plan
 STAGES = ["render", "fit"]
 SHARD_SIZE = 2
 ROUNDS = 2  # of both executors in turn
+NOTES = "Furniture, raster engine and fit."
 
 
 def main() -> None:
@@ -46,7 +48,7 @@ def main() -> None:
         print(json.dumps(one_run(options)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        keep(measure(Path(folder), options.assets, options.objects))
+        record(NAME, measure(Path(folder), options.assets, options.objects), NOTES, part="throughput")
 
 
 def measure(folder: Path, assets: str, objects: int) -> dict[str, float]:
