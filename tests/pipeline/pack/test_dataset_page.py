@@ -45,9 +45,31 @@ def test_python_snippets_run_one_after_another(folder):
         'assert np.allclose((in_asset_frame @ (upright @ rotation).T - row["center"]) * row["scale"], splat["means"],'
         " atol=1e-5)"
     )
-    printed = run_python("\n".join([*snippets("python"), there_and_back]), folder)
+    alone = [snippet for snippet in snippets("python") if "import ray" not in snippet]
+    printed = run_python("\n".join([*alone, there_and_back]), folder)
     assert "A round ball, number 0. (32, 32) RGBA" in printed
     assert "List(Image(" in printed
+
+
+def run_on_ray(script: str) -> None:
+    """As `__main__`, whose functions travel to the workers by value, in this process, which Ray knows."""
+    exec(compile(script, "a snippet", "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.slow
+def test_snippets_for_ray_data_run(folder, monkeypatch, capsys, ray_cluster):
+    monkeypatch.chdir(folder)
+    of_the_page, of_the_card = (
+        next(snippet for snippet in snippets("python", text) if "import ray" in snippet)
+        for text in (PAGE, card(folder))
+    )
+    run_on_ray(of_the_page)
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(line for line in lines if line.startswith("ball")) == [
+        f"ball-{i:03d} (60, 3) (32, 32, 4)" for i in range(4)
+    ]
+    run_on_ray(of_the_card)
+    assert "A round ball, number" in capsys.readouterr().out
 
 
 def test_sql_snippets_run(folder, monkeypatch):
@@ -57,15 +79,18 @@ def test_sql_snippets_run(folder, monkeypatch):
     assert len(neighbours) == 5 and neighbours[0][2] == pytest.approx(1, abs=1e-5)
 
 
+def card(folder: Path) -> str:
+    """The card of the packed corpus, its paths as they are from `folder`."""
+    text = (folder / "corpora/demo/triplets/README.md").read_text()
+    return text.replace("path/to/this/folder", str(folder / "corpora/demo/triplets"))
+
+
 @pytest.mark.slow
 def test_snippets_of_the_card_run(folder):
-    card = (
-        (folder / "corpora/demo/triplets/README.md").read_text().replace("path/to/this/folder", "corpora/demo/triplets")
-    )
-    python = "\n".join(snippets("python", card))
+    python = "\n".join(snippet for snippet in snippets("python", card(folder)) if "import ray" not in snippet)
     assert "A round ball" in run_python(python.replace('row["caption"]', 'print(row["caption"])'), folder)
-    queries = snippets("sql", card.replace("corpora/demo/triplets", str(folder / "corpora/demo/triplets")))
-    assert [row[2] for row in duckdb.sql(queries[0]).fetchall()] == []  # no object is above 35 dB
+    (query,) = snippets("sql", card(folder))
+    assert duckdb.sql(query).fetchall() == []  # no object is above 35 dB
 
 
 def test_every_column_is_described():
