@@ -13,8 +13,10 @@ import pyarrow.parquet as pq
 from pipeline.corpus import ONE_ROW_PAGES, PAGES_KEY, Corpus
 from pipeline.errors import ConfigError
 from pipeline.pack import thrift
+from pipeline.schema import TABLES, is_large
 
 DATA_PAGE = 0
+LARGE = frozenset(field.name for schema in TABLES.values() for field in schema if is_large(field))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ class PageReader:
         """Whether the large columns of this file lie on pages of one row, and compressed as we pack them."""
         if (metadata.metadata or {}).get(PAGES_KEY) != ONE_ROW_PAGES:
             return False  # a shard of an earlier version
+        leaves = [i for i in range(metadata.num_columns) if column_of(metadata.schema.column(i).path) in LARGE]
         groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
-        return all(group.column(group.num_columns - 1).compression == "ZSTD" for group in groups)
+        return all(group.column(i).compression == "ZSTD" for group in groups for i in leaves)
 
     def row(self, group: int, row: int) -> dict[str, Page]:
         """The pages of one row, by the path of the leaf column.
