@@ -8,6 +8,7 @@ from pipeline.config import Config
 from pipeline.corpus import Corpus
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES, CorpusStageEntry, missing_package
 from pipeline.settings import content_hash
+from pipeline.stage import Spread
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ def corpus_work(entry: CorpusStageEntry, config: Config, corpus: Corpus) -> Corp
     return CorpusWork(due, config_hash, inputs)
 
 
-def run_corpus_stage(entry: CorpusStageEntry, config: Config, corpus: Corpus, code_version: str) -> dict[str, Any]:
+def run_corpus_stage(
+    entry: CorpusStageEntry, config: Config, corpus: Corpus, code_version: str, spread: Spread
+) -> dict[str, Any]:
     """Run the stage and note what it did; returns the note.
 
     Raises:
@@ -42,7 +45,7 @@ def run_corpus_stage(entry: CorpusStageEntry, config: Config, corpus: Corpus, co
     work = corpus_work(entry, config, corpus)
     started = time.perf_counter()
     try:
-        figures = dict(entry.load()(getattr(config, entry.name)).run(corpus))
+        figures = dict(entry.load()(getattr(config, entry.name), spread).run(corpus))
     except ModuleNotFoundError as error:
         raise missing_package(entry, error) from error
     done = {

@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -16,7 +17,7 @@ from pipeline.agenda import Agenda, due_corpus_stages, make_agenda
 from pipeline.command_line import PROGRAM, Options, Request, parse, parse_shards
 from pipeline.corpus import Corpus
 from pipeline.corpus_runner import corpus_work, run_corpus_stage
-from pipeline.errors import ConfigError, StorageError
+from pipeline.errors import ConfigError, StorageError, WorkerCrash
 from pipeline.executors.machine import default_workers
 from pipeline.full_disk import is_full, what_is_full
 from pipeline.job import Job
@@ -30,13 +31,14 @@ from pipeline.summary import failure_table, summary_tables, write_summary
 from pipeline.verify import repair, verify
 from pipeline.version import code_version
 
-EXIT_WRONG, EXIT_USAGE, EXIT_STORAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 3, 130, 143
+EXIT_WRONG, EXIT_USAGE, EXIT_STORAGE, EXIT_CRASH, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 3, 4, 130, 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code.
 
-    0: done; 1: --verify found something; 2: wrong usage; 3: the disk is full, or the bucket out of reach; 130: Ctrl-C.
+    0: done; 1: --verify found something; 2: wrong usage; 3: the disk is full, or the bucket out of reach; 4: a process
+    of a stage over the whole corpus died; 130: Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     again = f"{PROGRAM} {shlex.join(arguments)}"
@@ -49,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return EXIT_USAGE
-    except StorageError as error:
+    except (StorageError, WorkerCrash) as error:
         print(f"error: {_one_line(error)}. To go on where it stopped: {again}", file=sys.stderr)
-        return EXIT_STORAGE
+        return EXIT_STORAGE if isinstance(error, StorageError) else EXIT_CRASH
     except KeyboardInterrupt:
         print(f"Stopped. To go on where it stopped: {again}", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -155,8 +157,10 @@ def _run_corpus_stage(job: Job, stage: str, options: Options, console: Console) 
     forced = options.force and options.stage == stage
     if not forced and not corpus_work(entry, job.config, job.corpus).due:
         return False
+    executor = import_module(f"pipeline.executors.spread_{options.executor}")
+    spread = partial(executor.spread, workers=options.workers)
     with console.status(f"{stage} …"):
-        done = run_corpus_stage(entry, job.config, job.corpus, job.code_version)
+        done = run_corpus_stage(entry, job.config, job.corpus, job.code_version, spread)
     console.print(f"{stage}: done in {duration(done['seconds'])}", highlight=False)
     return True
 

@@ -1,10 +1,10 @@
 """What a stage is. The runner does the rest: reading, joining, catching, halving, writing, counting."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
@@ -12,7 +12,7 @@ from pipeline.corpus import Corpus
 from pipeline.errors import PipelineError
 from pipeline.rows import Row
 
-__all__ = ["CorpusStage", "Failure", "Resources", "Row", "Stage", "StageContext"]
+__all__ = ["CorpusStage", "Failure", "Resources", "Row", "Spread", "Stage", "StageContext"]
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,36 @@ class Stage(ABC):
         """Called once when the worker is done."""
 
 
+class Spread(Protocol):
+    """Many calls of one function, by the processes of an executor."""
+
+    def __call__(
+        self, function: Callable[[Any], Any], items: Sequence[Any], *, at_once: int, memory_gb: float
+    ) -> list[Any]:
+        """`function(item)` of every item, in their order.
+
+        Function, items and results are pickled, and a call may be made again if its process died.
+
+        Args:
+            at_once: so many on one machine at most, where no cluster keeps the books of its memory.
+            memory_gb: what a call takes.
+        """
+
+
+def one_by_one(function: Callable[[Any], Any], items: Sequence[Any], *, at_once: int, memory_gb: float) -> list[Any]:
+    """A `Spread` in this process."""
+    return [function(item) for item in items]
+
+
 class CorpusStage(ABC):
-    """A step over the whole corpus (pack, train, evaluate, report). It parallelises inside."""
+    """A step over the whole corpus (pack, train, evaluate, report). It parallelises inside, or by `spread`."""
 
     name: ClassVar[str]
     after: ClassVar[tuple[str, ...]]  # stages whose results it uses: a change there makes this one due again
 
-    def __init__(self, config: BaseModel):
+    def __init__(self, config: BaseModel, spread: Spread = one_by_one):
         self.config = config
+        self.spread = spread
 
     @abstractmethod
     def run(self, corpus: Corpus) -> Mapping[str, Any]:

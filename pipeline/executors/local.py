@@ -39,7 +39,7 @@ def run(job: Job, chains: Chains, workers: int, on_report: OnReport) -> None:
     workers = workers or (1 if _uses_gpu(job, chains) else default_workers())
     threads = max(1, available_cpus() // workers)
     count = min(workers, len(chains))
-    with _environment(thread_environment(threads)), ProcessWorkers(job, count, threads) as processes:
+    with environment(thread_environment(threads)), ProcessWorkers(job, count, threads) as processes:
         run_chains(job, chains, processes, on_report)
 
 
@@ -111,7 +111,7 @@ def _serve(job: Job, threads: int, link: Connection) -> None:
     """A worker process: one step after the other, until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     logs.configure(job.json_logs)
     with StageObjects(job, threads) as objects:
         while True:
@@ -128,7 +128,7 @@ def _serve(job: Job, threads: int, link: Connection) -> None:
             link.send(answer)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """A parent that was killed cannot end its workers."""
     wait([multiprocessing.parent_process().sentinel])
     os._exit(1)
@@ -146,7 +146,7 @@ def _portable(error: Exception) -> Exception:
 
 
 @contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
+def environment(variables: dict[str, str]) -> Iterator[None]:
     """Environment variables for processes started in this block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)

@@ -38,7 +38,7 @@ CLOSING_S = 10.0  # for one round
 
 Place = tuple[str, int]  # node, process
 
-_CRASHES = (
+CRASHES = (
     exceptions.WorkerCrashedError,
     exceptions.RayActorError,
     exceptions.OutOfMemoryError,
@@ -58,7 +58,7 @@ def run(job: Job, chains: Chains, workers: int, on_report: OnReport) -> None:
     Raises:
         ConfigError: a stage needs a GPU, and a cluster that was started here has none.
     """
-    with _cluster() as started_here:
+    with cluster() as started_here:
         names = {name for stages in chains.values() for name in stages}
         resources = _resources(job, names)
         gpu_stages = sorted(name for name in names if resources[name].gpus)
@@ -102,7 +102,7 @@ class RayWorkers:
             handle = actor.run_step.remote(step)
             self._actor_of[handle] = actor
             return handle
-        options = _fitting(needs, self._nodes())
+        options = fitting(needs, self._nodes())
         environment = {"env_vars": thread_environment(_threads(needs))}
         # Retries after crashes are counted by run_chains, alike for all kinds of workers.
         # The name is a label of Ray's metrics: one for a stage, never one for a shard.
@@ -127,7 +127,7 @@ class RayWorkers:
             if isinstance(error.cause, Exception):
                 raise error.cause from error
             raise
-        except _CRASHES as error:
+        except CRASHES as error:
             if actor in self._actors:
                 self._actors.remove(actor)
             raise WorkerCrash(str(error).strip().partition("\n")[0]) from error
@@ -148,7 +148,7 @@ class RayWorkers:
                 break
             ready, _ = ray.wait(closing, num_returns=len(closing), timeout=CLOSING_S)
             for closed in ready:
-                with suppress(*_CRASHES):  # what was lost with its node needs no closing
+                with suppress(*CRASHES):  # what was lost with its node needs no closing
                     self._open.pop(ray.get(closed), None)
             closing = []
         for actor in self._actors:
@@ -247,7 +247,7 @@ def _threads(needs: Resources) -> int:
     return max(1, int(needs.cpus))
 
 
-def _fitting(needs: Resources, nodes: list[dict[str, float]]) -> dict[str, float]:
+def fitting(needs: Resources, nodes: list[dict[str, float]]) -> dict[str, float]:
     """CPUs and memory to ask for: never more than the largest node has, or the task would wait for ever."""
     cpus = max((node.get("CPU", 0.0) for node in nodes), default=0.0) or needs.cpus
     memory = max((node.get("memory", 0.0) for node in nodes), default=0.0) or needs.memory_gb * 1e9
@@ -255,7 +255,7 @@ def _fitting(needs: Resources, nodes: list[dict[str, float]]) -> dict[str, float
 
 
 @contextmanager
-def _cluster() -> Iterator[bool]:
+def cluster() -> Iterator[bool]:
     """Joins or starts a cluster; gives whether it was started here (and is ended here)."""
     if ray.is_initialized():
         yield False

@@ -35,4 +35,4 @@ class PackConfig(Section):
     row_group_bytes: int = 64_000_000
     """A row group is closed before it is larger than this, uncompressed (the Hub's viewer refuses 100 MB)."""
     threads: int = runtime(4)
-    """Files that are written at once; each takes a few row groups of memory."""
+    """Files that are written at once on one machine, each by a process of one thread that takes about 300 MB."""

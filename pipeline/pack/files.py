@@ -35,7 +35,8 @@ class PlannedFile:
 class WrittenFile:
     """A planned file that is written."""
 
-    planned: PlannedFile
+    path: str  # inside the packed folder
+    rows: int
     bytes: int
     sha256: str
 
@@ -76,7 +77,7 @@ def write_file(corpus: Corpus, path: str, planned: PlannedFile, config: PackConf
         for group in _row_groups(_rows(corpus, planned.objects, config), config.row_group_bytes):
             table = pa.concat_tables([row.values for row in group]).combine_chunks()
             writer.write_group(table, {leaf: [row.pages[leaf] for row in group] for leaf in group[0].pages})
-    return WrittenFile(planned, writer.bytes, writer.sha256)
+    return WrittenFile(planned.path, len(planned.objects), writer.bytes, writer.sha256)
 
 
 def _rows(corpus: Corpus, objects: Iterable[PackedObject], config: PackConfig) -> Iterator[Joined]:

@@ -23,15 +23,7 @@ def build_manifest(
         "objects": survey.objects,
         "triplets": len(survey.packed),
         "left_out": dict(sorted(survey.left_out.items())),
-        "files": [
-            {
-                "path": file.planned.path,
-                "rows": len(file.planned.objects),
-                "bytes": file.bytes,
-                "sha256": file.sha256,
-            }
-            for file in files
-        ],
+        "files": [{"path": file.path, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256} for file in files],
     }
 
 

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from pipeline.corpus import Corpus
@@ -10,11 +10,13 @@ from pipeline.errors import ConfigError
 from pipeline.pack.attribution import write_attribution
 from pipeline.pack.card import render_card, render_citation
 from pipeline.pack.config import PackConfig
-from pipeline.pack.files import plan_files, write_file
+from pipeline.pack.files import PlannedFile, WrittenFile, plan_files, write_file
 from pipeline.pack.generation import FOLDER, NewFiles, remove_older
 from pipeline.pack.manifest import build_manifest
 from pipeline.pack.survey import SPLITS, Survey, survey_corpus
 from pipeline.stage import CorpusStage
+
+WRITER_GB = 0.5  # memory of a process that writes a file: about two row groups, and Python
 
 
 class PackStage(CorpusStage):
@@ -39,8 +41,10 @@ class PackStage(CorpusStage):
             raise ConfigError(f"pack: none of {survey.objects} objects can be packed ({reasons or 'empty corpus'})")
         generation = survey.generation(self.config)
         files = plan_files(survey.packed, self.config.file_bytes, generation)
-        with NewFiles(corpus) as new, ThreadPoolExecutor(self.config.threads) as pool:
-            written = list(pool.map(lambda file: write_file(corpus, new.path(file.path), file, self.config), files))
+        with NewFiles(corpus) as new:
+            write = partial(_write, corpus, self.config)
+            items = [(new.path(file.path), file) for file in files]
+            written = self.spread(write, items, at_once=self.config.threads, memory_gb=WRITER_GB)
             new.take_place()
         with corpus.atomic_file(corpus.path(FOLDER, "ATTRIBUTION.csv")) as file:
             write_attribution(corpus, survey.packed, file)
@@ -50,6 +54,12 @@ class PackStage(CorpusStage):
         corpus.write_json(manifest, FOLDER, "manifest.json")
         remove_older(corpus, manifest)
         return figures(survey, manifest)
+
+
+def _write(corpus: Corpus, config: PackConfig, item: tuple[str, PlannedFile]) -> WrittenFile:
+    """Write one file at the path given with it."""
+    path, planned = item
+    return write_file(corpus, path, planned, config)
 
 
 def figures(survey: Survey, manifest: Mapping[str, Any]) -> dict[str, Any]:

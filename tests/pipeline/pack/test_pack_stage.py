@@ -157,7 +157,7 @@ def test_files_and_row_groups_keep_their_limits(tmp_path):
 def test_the_same_corpus_gives_the_same_bytes(corpus, tmp_path):
     pack(corpus)
     first = digests(tmp_path / "corpus/triplets")
-    pack(corpus, threads=1)
+    pack(corpus)
     assert digests(tmp_path / "corpus/triplets") == first
     assert not list((tmp_path / "corpus").glob("triplets.*"))
 

@@ -1,0 +1,64 @@
+"""A function over many items, by tasks of a Ray cluster."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ray
+from ray import exceptions
+
+from pipeline.errors import WorkerCrash
+from pipeline.executors.machine import thread_environment
+from pipeline.executors.ray import CHAINS_PER_CPU, CRASHES, cluster, fitting
+from pipeline.stage import Resources
+
+RETRIES = 2  # of a task whose process or node died
+
+
+def spread(
+    function: Callable[[Any], Any], items: Sequence[Any], at_once: int, memory_gb: float, workers: int
+) -> list[Any]:
+    """`function(item)` of every item, in their order (see `pipeline.stage.Spread`).
+
+    Args:
+        at_once: not looked at: Ray starts no more on a node than it has CPUs and memory for.
+        workers: tasks that may be under way; 0: as many as keep all CPUs busy.
+
+    Raises:
+        WorkerCrash: the process of an item died, again and again.
+    """
+    if len(items) == 1:
+        return [function(items[0])]
+    with cluster():
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        window = workers or max(2, int(CHAINS_PER_CPU * sum(node.get("CPU", 0.0) for node in nodes)))
+        task = ray.remote(_call).options(
+            **fitting(Resources(cpus=1, memory_gb=memory_gb), nodes),
+            max_retries=RETRIES,
+            runtime_env={"env_vars": thread_environment(1)},
+            name=getattr(function, "__name__", "spread"),
+        )
+        shared = ray.put(function)
+        results: list[Any] = [None] * len(items)
+        under_way: dict[ray.ObjectRef, int] = {}
+        for place, item in enumerate(items):
+            while len(under_way) >= window:
+                _collect(under_way, results)
+            under_way[task.remote(shared, item)] = place
+        while under_way:
+            _collect(under_way, results)
+        return results
+
+
+def _call(function: Callable[[Any], Any], item: Any) -> Any:
+    return function(item)
+
+
+def _collect(under_way: dict[ray.ObjectRef, int], results: list[Any]) -> None:
+    """Wait for one task, and put its result in its place."""
+    [ready], _ = ray.wait(list(under_way), num_returns=1)
+    try:
+        results[under_way.pop(ready)] = ray.get(ready)
+    except exceptions.RayTaskError as error:
+        raise error.cause from error
+    except CRASHES as error:
+        raise WorkerCrash(str(error).strip().partition("\n")[0]) from error
