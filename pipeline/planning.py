@@ -5,15 +5,21 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from heapq import nsmallest
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.config import Config
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
 from pipeline.lineage import differences, with_defaults
-from pipeline.rows import Row
+from pipeline.rows import Row, table_from_rows
 from pipeline.schema import INDEX
 from pipeline.settings import content_hash
 from pipeline.version import code_version
@@ -22,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 MANIFEST = "corpus.json"
 INDEX_GROUP_ROWS = 4096  # so that the rows of one shard are read without the rest of a large index
+ROWS_AT_ONCE = 10_000  # of the source, as Python objects
 
 # Fields of the assets section that only the stage uses: they may change after the corpus is planned.
 _STAGE_FIELDS = frozenset({"max_bytes"})
@@ -29,11 +36,16 @@ _STAGE_FIELDS = frozenset({"max_bytes"})
 _SAFE_UID = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]{1,200}")
 
 
-class Listing(NamedTuple):
+@dataclass(frozen=True)
+class Listing:
     """The objects of a corpus to be."""
 
-    rows: list[Row]  # of the index
+    index: pa.Table  # rows of index.parquet
     left_out: dict[str, int]  # objects that `assets.licenses` keeps out, by licence
+
+    @property
+    def shards(self) -> int:
+        return self.index.column("shard")[-1].as_py() + 1
 
 
 def read_manifest(corpus: Corpus) -> dict[str, Any] | None:
@@ -74,10 +86,10 @@ def keep_config(corpus: Corpus, config: Config, stages: Iterable[str]) -> None:
 
 
 def _plan(corpus: Corpus, config: Config, planning: dict[str, Any]) -> dict[str, Any]:
-    rows, left_out = list_objects(config.assets)
+    listing = list_objects(config.assets)
     with corpus.table_writer(corpus.path("index.parquet"), INDEX) as writer:
-        for start in range(0, len(rows), INDEX_GROUP_ROWS):
-            writer.write(rows[start : start + INDEX_GROUP_ROWS])
+        for start in range(0, listing.index.num_rows, INDEX_GROUP_ROWS):
+            writer.write_table(listing.index.slice(start, INDEX_GROUP_ROWS))
     stored = config.model_dump(mode="json")
     manifest = {
         "config": stored,
@@ -85,9 +97,9 @@ def _plan(corpus: Corpus, config: Config, planning: dict[str, Any]) -> dict[str,
         "planning": planning,
         "planning_hash": content_hash(planning),
         "code_version": code_version(),
-        "objects": len(rows),
-        "left_out_licenses": left_out,
-        "shards": rows[-1]["shard"] + 1,
+        "objects": listing.index.num_rows,
+        "left_out_licenses": listing.left_out,
+        "shards": listing.shards,
     }
     corpus.write_json(manifest, MANIFEST)
     return manifest
@@ -102,21 +114,46 @@ def list_objects(config: AssetsConfig) -> Listing:
     from pipeline.assets.sources import make_source  # reads archives: not needed to answer --help
 
     left_out: Counter[str] = Counter()
-    allowed = _allowed(make_source(config).plan(), config.licenses, left_out)
-    # Of a source of millions, no more is held in memory than is taken.
-    rows = nsmallest(config.limit, allowed, key=lambda row: _digest(row["uid"])) if config.limit else list(allowed)
+    rows = _allowed(make_source(config).plan(), config.licenses, left_out)
+    # Of a source of millions, no more is held in memory than is taken, and that as Arrow columns.
+    if config.limit:
+        rows = iter(nsmallest(config.limit, rows, key=lambda row: _digest(row["uid"])))
+    tables = []
+    while part := list(islice(rows, ROWS_AT_ONCE)):
+        tables.append(table_from_rows([_split(row, config) for row in part], INDEX))
     counts = ", ".join(f"{count} of '{license_}'" for license_, count in left_out.most_common())
-    if not rows:
+    if not tables:
         but = f" but {counts}, which assets.licenses keeps out" if left_out else ""
         raise ConfigError(f"assets: source {config.source!r} finds no asset in assets.path {config.path!r}{but}")
     if left_out:
         logger.warning("assets.licenses keeps out %d objects: %s", left_out.total(), counts)
-    _check_uids(rows)
-    rows.sort(key=lambda row: row["uid"])
-    for i, row in enumerate(rows):  # in place: there may be a million of them
-        row["shard"] = i // config.shard_size
-        row["split"] = row["split"] or split_of(row["uid"], config)
-    return Listing(rows, dict(left_out.most_common()))
+    index = _sorted(pa.concat_tables(tables))
+    _check_unique(index)
+    shards = pa.array(np.arange(index.num_rows, dtype=np.int32) // config.shard_size)
+    place = INDEX.get_field_index("shard")
+    return Listing(index.set_column(place, INDEX.field(place), shards), dict(left_out.most_common()))
+
+
+def _split(row: Row, config: AssetsConfig) -> Row:
+    """A row of the source as one of the index, whose shard is not known yet."""
+    if not _SAFE_UID.fullmatch(row["uid"]):
+        raise ConfigError(f"assets: {row['origin_uri']}: the uid {row['uid']!r} cannot name a file")
+    return row | {"shard": None, "split": row["split"] or split_of(row["uid"], config)}
+
+
+def _sorted(index: pa.Table) -> pa.Table:
+    """The rows by uid, in pieces whose strings stay far from the 2 GB that one Arrow array can hold."""
+    order = pc.sort_indices(index, sort_keys=[("uid", "ascending")])
+    wide = index.cast(pa.schema([field.with_type(_wide(field.type)) for field in INDEX])).combine_chunks()
+    starts = range(0, index.num_rows, INDEX_GROUP_ROWS)
+    return pa.concat_tables(wide.take(order.slice(start, INDEX_GROUP_ROWS)).cast(INDEX) for start in starts)
+
+
+def _wide(data_type: pa.DataType) -> pa.DataType:
+    """The same type without that limit."""
+    if pa.types.is_list(data_type):
+        return pa.large_list(_wide(data_type.value_type))
+    return pa.large_string() if pa.types.is_string(data_type) else data_type
 
 
 def split_of(uid: str, config: AssetsConfig) -> str:
@@ -137,14 +174,15 @@ def _allowed(rows: Iterable[Row], licenses: str, left_out: Counter[str]) -> Iter
             left_out[row["license"]] += 1
 
 
-def _check_uids(rows: list[Row]) -> None:
-    for row in rows:
-        if not _SAFE_UID.fullmatch(row["uid"]):
-            raise ConfigError(f"assets: {row['origin_uri']}: the uid {row['uid']!r} cannot name a file")
-    uid, count = Counter(row["uid"] for row in rows).most_common(1)[0]
-    if count > 1:
-        origins = [row["origin_uri"] for row in rows if row["uid"] == uid]
-        raise ConfigError(f"assets: two assets have the uid {uid!r}: {origins[0]} and {origins[1]}")
+def _check_unique(index: pa.Table) -> None:
+    """Raises ConfigError if two rows, which are neighbours then, have one uid."""
+    uids = index.column("uid")
+    twice = pc.index(pc.equal(uids.slice(1), uids.slice(0, index.num_rows - 1)), True).as_py()
+    if twice >= 0:
+        first, second = index.slice(twice, 2).select(["uid", "origin_uri"]).to_pylist()
+        raise ConfigError(
+            f"assets: two assets have the uid {first['uid']!r}: {first['origin_uri']} and {second['origin_uri']}"
+        )
 
 
 def _digest(text: str) -> bytes:

@@ -106,8 +106,8 @@ def _plan(request: Request, corpus: Corpus, console: Console) -> int:
     shard_stages, corpus_stages = _chosen_stages(options)
     if manifest is None:
         with console.status("planning …"):
-            rows = list_objects(request.config.assets).rows
-        plan = new_corpus_plan(corpus, rows, [*shard_stages, *corpus_stages], _worker_count(options))
+            listing = list_objects(request.config.assets)
+        plan = new_corpus_plan(corpus, listing, [*shard_stages, *corpus_stages], _worker_count(options))
         return _answer(plan, plan_table, options, console)
     job = _job(request, corpus)
     agenda = make_agenda(job, shard_stages, parse_shards(options.shards, manifest["shards"]))

@@ -13,9 +13,8 @@ from pipeline.corpus import Corpus
 from pipeline.corpus_runner import corpus_work, read_done
 from pipeline.job import Job
 from pipeline.ledger import Ledger
-from pipeline.planning import read_manifest
+from pipeline.planning import Listing, read_manifest
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
-from pipeline.rows import Row
 
 
 @dataclass
@@ -112,9 +111,9 @@ def corpus_plan(job: Job, agenda: Agenda, corpus_stages: Mapping[str, bool], wor
     return _plan(job.corpus, workers, stages, over_all)
 
 
-def new_corpus_plan(corpus: Corpus, rows: Sequence[Row], stages: Sequence[str], workers: int) -> dict[str, Any]:
+def new_corpus_plan(corpus: Corpus, listing: Listing, stages: Sequence[str], workers: int) -> dict[str, Any]:
     """The plan of a corpus that does not exist yet: no rate has been measured."""
-    counts = {"shards": rows[-1]["shard"] + 1, "objects": len(rows), "seconds": None, "worker_hours": None}
+    counts = {"shards": listing.shards, "objects": listing.index.num_rows, "seconds": None, "worker_hours": None}
     over_all = {stage: {"due": True, "seconds": None} for stage in stages if stage not in SHARD_STAGES}
     return _plan(corpus, workers, {stage: counts for stage in stages if stage in SHARD_STAGES}, over_all)
 

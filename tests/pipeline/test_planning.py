@@ -14,13 +14,13 @@ MANY = ",".join(f"object-{i}" for i in range(400))
 
 
 def test_rows_are_sorted_and_cut_into_shards(fakes):
-    rows = list_objects(fake_config("c,a,e,b,d").assets).rows
+    rows = list_objects(fake_config("c,a,e,b,d").assets).index.to_pylist()
     assert [(row["uid"], row["shard"]) for row in rows] == [("a", 0), ("b", 0), ("c", 0), ("d", 1), ("e", 1)]
 
 
 def test_a_larger_limit_keeps_the_objects_of_a_smaller_one(fakes):
     def drawn(limit: int, uids: str = MANY) -> set[str]:
-        return {row["uid"] for row in list_objects(fake_config(uids, assets={"limit": limit}).assets).rows}
+        return {row["uid"] for row in list_objects(fake_config(uids, assets={"limit": limit}).assets).index.to_pylist()}
 
     assert len(drawn(10)) == 10 and drawn(10) < drawn(50) < drawn(0)
     assert len(drawn(10) & {f"object-{i}" for i in range(10)}) < 10  # not simply the first ones
@@ -29,7 +29,7 @@ def test_a_larger_limit_keeps_the_objects_of_a_smaller_one(fakes):
 
 def test_splits_follow_the_fractions_and_the_source(fakes):
     config = fake_config(MANY + ",held-1,held-2", assets={"val_fraction": 0.2, "heldout_fraction": 0.3}).assets
-    rows = list_objects(config).rows
+    rows = list_objects(config).index.to_pylist()
     counts = Counter(row["split"] for row in rows)
     assert 50 < counts["val"] < 110 and 80 < counts["heldout"] < 160
     assert {row["split"] for row in rows if row["uid"].startswith("held-")} == {"heldout"}
