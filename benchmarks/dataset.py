@@ -3,17 +3,15 @@
     python -m benchmarks.dataset --corpus corpora/demo --objects 256
 
 The objects of a packed corpus (`make demo` makes one) are written under new uids as `--objects` objects of a new one
-(repeated, if there are fewer), packed in a process of its own, and read by one thread, files in the page cache. A read
-gives the splat, one decoded view and the caption of every object. `_per_s` figures are by the clock, `_per_core_s` by
-CPU time: the machine may have had other work. Writes dataset.json.
+(repeated, if there are fewer), and read by one thread, files in the page cache. A read gives the splat, one decoded
+view and the caption of every object. Packed is that corpus, for its memory, and a larger one, for memory and speed: the
+same shards eight times over. RSS is the sum of the peaks of all processes that take part. `_per_s` figures are by the
+clock, `_per_core_s` by CPU time: the machine may have had other work. Writes dataset.json.
 """
 
 import argparse
 import io
 import itertools
-import json
-import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -28,11 +26,10 @@ import pyarrow.parquet as pq
 import webdataset
 from PIL import Image
 
+from benchmarks.dataset_packing import pack_apart, times_over
 from benchmarks.record import record
 from pipeline.corpus import Corpus
 from pipeline.objects import GAUSSIAN_COLUMNS, decode_image
-from pipeline.pack.config import PackConfig
-from pipeline.pack.stage import PackStage
 from pipeline.rows import Row, table_from_rows
 from pipeline.schema import INDEX, TABLES, TRIPLET_TABLES, triplets_schema
 from pipeline.shard_writer import GROUP_BYTES
@@ -40,28 +37,22 @@ from pipeline.torch_stream import COLUMNS, DECODED_ROWS, TripletStream
 
 SHARD_SIZE = 64
 PASSES = 3  # the fastest counts
-FILE_BYTES = 100_000_000  # a quarter of the default, so that a small corpus gives files to write side by side
-COMPARED = 8  # objects that are also written as PLY, SPZ and PNG, beside which their WebP is counted
+LARGER = 8  # so many times the objects, packed to see that memory does not grow
+COMPARED = 16  # objects, evenly spread, that are also written as PLY, SPZ and PNG, beside which their WebP is counted
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", default="corpora/demo")
     parser.add_argument("--objects", type=int, default=256)
-    parser.add_argument("--pack", help=argparse.SUPPRESS)  # the process that packs: this corpus, figures to stdout
     options = parser.parse_args()
-    if options.pack:
-        print(json.dumps(pack(options.pack)))
-        return
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     with tempfile.TemporaryDirectory() as folder:
         corpus = repeated(Corpus.open(options.corpus), Path(folder) / "corpus", options.objects)
-        command = [sys.executable, "-m", "benchmarks.dataset", "--pack", corpus.uri]
-        figures = json.loads(
-            subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
-        )
-        figures["objects"] = options.objects
+        large = pack_apart(times_over(corpus, Path(folder) / "large", LARGER))
+        figures = {"objects": options.objects, **large, "pack_rss_mb": pack_apart(corpus)["pack_rss_mb"]}
+        figures |= {"pack_objects_large": options.objects * LARGER, "pack_rss_mb_large": large["pack_rss_mb"]}
         figures |= bytes_per_column(corpus)
         figures |= read_figures(corpus, Path(folder))
     record("dataset", figures, notes=__doc__.split("\n\n")[2].replace("\n", " "))
@@ -96,29 +87,6 @@ def copy_of(row: Row, number: int) -> Row:
     return {**later, **row, **new, "details": ""}
 
 
-def pack(uri: str) -> dict[str, float]:
-    """Packs in this process; MB are 10^6 bytes of output, RSS is the peak of the process."""
-    walls, rates = [], []
-    for _ in range(PASSES):
-        started, cpu_started = time.perf_counter(), time.process_time()
-        packed = PackStage(PackConfig(file_bytes=FILE_BYTES)).run(Corpus(uri))
-        walls.append(packed["bytes"] / 1e6 / (time.perf_counter() - started))
-        rates.append(packed["bytes"] / 1e6 / (time.process_time() - cpu_started))
-    return {
-        "pack_mb_per_s": max(walls),
-        "pack_mb_per_core_s": max(rates),
-        "pack_files": packed["files"],
-        "pack_rss_mb": peak_rss_mb(),
-        "bytes_per_object": packed["bytes_per_object"],
-    }
-
-
-def peak_rss_mb() -> float:
-    """Of this process alone: what getrusage says starts with the memory of the process that started it."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
-
-
 def bytes_per_column(corpus: Corpus) -> dict[str, float]:
     """Stored bytes per object of the large columns, and of the same splat as PLY and SPZ."""
     stored: Counter = Counter()
@@ -130,7 +98,7 @@ def bytes_per_column(corpus: Corpus) -> dict[str, float]:
                 stored[chunk.path_in_schema.partition(".")[0]] += chunk.total_compressed_size
     names = ("images", "points", "point_normals", "point_colors", *GAUSSIAN_COLUMNS, "image_embeddings")
     figures = {f"{name}_bytes_per_object": round(stored[name] / rows) for name in names}
-    items = list(itertools.islice(corpus.triplets("train"), COMPARED))
+    items = list(itertools.islice(corpus.triplets("train"), 0, None, max(1, rows // COMPARED)))[:COMPARED]
     with tempfile.TemporaryDirectory() as folder:
         for form in ("ply", "spz"):
             sizes = [item.export(form, Path(folder) / "splat").stat().st_size for item in items]
