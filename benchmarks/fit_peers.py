@@ -1,10 +1,11 @@
 """One step of a fit, forward and backward, beside others that can do it on a CPU: plain torch and Mitsuba 3.
 
 10,000 Gaussians, one view of 256², random gradients of the image; CPU time of the process with one thread, the fastest
-of several calls that take turns. `torch` is our reference in float32: autograd over a sparse list of the pairs of a
-Gaussian and a pixel. `mitsuba` is the shape `ellipsoids` under the integrator `volprim_rf_basic`, one ray a pixel, in
-the variant llvm_ad_rgb (the scalar variants have no gradients); it traces the same Gaussians in 3D where splatting
-projects them, and its time leaves out the building of its tree, which every step of a fit would have to do again.
+of several calls that take turns. `raster` is our kernels as the loop of a fit calls them; `torch` is our reference in
+float32: autograd over a sparse list of the pairs of a Gaussian and a pixel. `mitsuba` is the shape `ellipsoids` under
+the integrator `volprim_rf_basic`, one ray a pixel, in the variant llvm_ad_rgb (the scalar variants have no gradients);
+it traces the same Gaussians in 3D where splatting projects them, and its time leaves out the building of its tree,
+which every step of a fit would have to do again.
 
 Needs the extra `bench`, and a shared library of LLVM, version 16 or newer: of version 15 (Debian 12's default) the code
 generator fails on this integrator. DRJIT_LIBLLVM_PATH says where it is.
@@ -16,7 +17,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from benchmarks.raster import FOV, camera, draw, scene
+from benchmarks.raster import FOV, NUM_GAUSSIANS, camera, draw, scene
+from fit_gaussians.rasterize.cpu import CpuView, camera_arrays
 
 SIZE = 256
 ROUNDS = 4
@@ -31,7 +33,7 @@ SH_BAND_0 = 0.28209479177387814
 def peer_figures() -> dict[str, float]:
     """Milliseconds of each, and how many times slower the others are."""
     torch.set_num_threads(1)
-    steps = {"raster": (torch_step("numba"), 50), "torch": (torch_step("reference"), 2), "mitsuba": (mitsuba_step(), 2)}
+    steps = {"raster": (raster_step(), 50), "torch": (torch_step(), 2), "mitsuba": (mitsuba_step(), 2)}
     times = {name: [] for name in steps}
     for name, (step, _) in steps.items():
         step()  # compiles, allocates
@@ -51,14 +53,29 @@ def cpu_ms(step: Callable[[], None]) -> float:
     return 1e3 * (time.process_time() - started)
 
 
-def torch_step(backend: str) -> Callable[[], None]:
+def raster_step() -> Callable[[], None]:
+    view = CpuView()
+    view.load([tensor.detach()[0].numpy() for tensor in scene().values()])
+    pose = camera_arrays(*(tensor[0, 0].numpy() for tensor in camera(SIZE).values()))
+    image, v_image = np.empty((3, SIZE, SIZE), np.float32), torch.randn(3, SIZE, SIZE).numpy()
+    alpha, v_alpha = np.empty((SIZE, SIZE), np.float32), np.zeros((SIZE, SIZE), np.float32)
+    white = np.ones((3, 1, 1), np.float32)
+
+    def step() -> None:
+        view.forward(NUM_GAUSSIANS, pose, (SIZE, SIZE), white, True, 0.1, image, alpha)
+        view.backward(image, alpha, v_image, v_alpha)
+
+    return step
+
+
+def torch_step() -> Callable[[], None]:
     gaussians, view = scene(), camera(SIZE)
     v_image = torch.randn(1, 1, 3, SIZE, SIZE).movedim(2, -1)
 
     def step() -> None:
         for tensor in gaussians.values():
             tensor.grad = None
-        draw(gaussians, view, SIZE, backend=backend).backward(v_image)
+        draw(gaussians, view, SIZE, backend="reference").backward(v_image)
 
     return step
 

@@ -4,10 +4,10 @@
 
 10,000 Gaussians on a torus around a bumpy ball, one view, forward and backward through autograd, random gradients of
 the image. Milliseconds are CPU time of the thread, the fastest of many repeats, since the machine may have other work.
-`share_of_limit_256` compares the blending of both passes with the time that its innermost step (one Gaussian in eight
-pixels) would need for the pairs of a Gaussian and a pixel that contribute, if all lanes were always full and nothing
-else had to be done; that time is measured in the same run. `first_call_s` is a new process that renders once, with the
-kernels' cache warm: CPU time of the imports after torch's, of loading the machine code and of the call.
+`share_of_limit_256` compares the blending of both passes with the time that its innermost step (one Gaussian in one
+vector of pixels) would need for the pairs of a Gaussian and a pixel that contribute, if all lanes were always full and
+nothing else had to be done; that time is measured in the same run. `first_call_s` is a new process that renders once,
+with the kernels' cache warm: CPU time of the imports after torch's, of loading the machine code and of the call.
 
 Writes raster.json.
 """
@@ -27,11 +27,13 @@ from torch import Tensor
 from benchmarks.record import record
 from fit_gaussians.losses import image_loss
 from fit_gaussians.rasterize import rasterize, reference
+from fit_gaussians.rasterize.blend import blend_block
+from fit_gaussians.rasterize.blend_backward import blend_block_backward
 from fit_gaussians.rasterize.conventions import ALPHA_MAX, TRANSMITTANCE_MIN
 from fit_gaussians.rasterize.jit import kernel
 from fit_gaussians.rasterize.loss import image_loss_cpu
 from fit_gaussians.rasterize.simd import LANES, broadcast, lane_numbers, store_row
-from fit_gaussians.rasterize.tiles import BUFFER_SIZE, PLANE, blend_segment, blend_segment_backward
+from fit_gaussians.rasterize.tiles import BUFFER_SIZE, PLANE
 
 NUM_GAUSSIANS = 10_000
 FOV = math.radians(50)
@@ -150,8 +152,8 @@ def limit_figures(gaussians: dict[str, Tensor], size: int) -> dict[str, float]:
     pairs = count_pairs(gaussians, size)
     buffer = np.zeros(BUFFER_SIZE, np.float32)
     segments = pairs // LANES
-    limit = fastest_ms(lambda: full_segments(buffer, segments), 50)
-    limit += fastest_ms(lambda: full_segments_backward(buffer, segments), 50)
+    limit = fastest_ms(lambda: full_blocks(buffer, segments), 50)
+    limit += fastest_ms(lambda: full_blocks_backward(buffer, segments), 50)
 
     calls = {}
 
@@ -190,19 +192,19 @@ def count_pairs(gaussians: dict[str, Tensor], size: int) -> int:
 
 
 @kernel
-def full_segments(buffer, count):
+def full_blocks(buffer, count):
     """The innermost step of the forward pass, `count` times."""
     buffer[:PLANE] = np.float32(1)
     quad_xx, linear, color = broadcast(-0.01), broadcast(0.01), broadcast(0.5)
     at, last = 0, PLANE - LANES
     for _ in range(count):
         constant = broadcast(np.float32(-4) - np.float32(1e-4) * np.float32(at))  # as in each row, so not hoisted
-        blend_segment(buffer, at, lane_numbers(), quad_xx, linear, constant, color, color, color)
+        blend_block(buffer, at, lane_numbers(), quad_xx, linear, constant, color, color, color)
         at = at + LANES if at < last else 0
 
 
 @kernel
-def full_segments_backward(buffer, count):
+def full_blocks_backward(buffer, count):
     """The innermost step of the backward pass with its sums, `count` times."""
     buffer[:PLANE] = np.float32(1)
     quad_xx, linear, color = broadcast(-0.01), broadcast(0.01), broadcast(0.5)
@@ -212,7 +214,7 @@ def full_segments_backward(buffer, count):
     at, last = 0, PLANE - LANES
     for _ in range(count):
         constant = broadcast(np.float32(-4) - np.float32(1e-4) * np.float32(at))
-        part, red, green, blue = blend_segment_backward(buffer, at, dx, quad_xx, linear, constant, color, color, color)
+        part, red, green, blue = blend_block_backward(buffer, at, dx, quad_xx, linear, constant, color, color, color)
         by_dx = part * dx
         v, v_x, v_xx = v + part, v_x + by_dx, v_xx + by_dx * dx
         v_red, v_green, v_blue = v_red + red, v_green + green, v_blue + blue

@@ -6,6 +6,7 @@ order. Ties keep the order of the input, as gsplat does.
 
 import numpy as np
 from numba import int32, uint32
+from numba.extending import register_jitable
 
 from fit_gaussians.rasterize.jit import kernel
 from fit_gaussians.rasterize.layout import X_HIGH, X_LOW, Y_HIGH, Y_LOW
@@ -18,8 +19,9 @@ DIGIT_BITS = 12
 DIGITS = 1 << DIGIT_BITS
 
 
+@register_jitable
 def count_tiles(width: int, height: int) -> int:
-    return -(-width // TILE_WIDTH) * -(-height // TILE_HEIGHT)
+    return ((width + TILE_WIDTH - 1) // TILE_WIDTH) * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
 
 
 @kernel
@@ -31,7 +33,7 @@ def find_visible(records, depths, count, width, height, order, keys, tile_boxes,
     all lists together.
     """
     tiles_x = (width + TILE_WIDTH - 1) // TILE_WIDTH
-    tiles = tiles_x * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
+    tiles = count_tiles(width, height)
     tile_starts[: tiles + 1] = 0
     depth_bits = depths.view(np.uint32)
     visible = 0
@@ -87,7 +89,7 @@ def sort_by_depth(order, keys, spare_order, spare_keys, visible, histogram):
 def fill_tile_lists(tile_boxes, order, visible, width, height, tile_starts, tile_ends, tile_lists):
     """Write to tile_lists[tile_starts[t] : tile_starts[t + 1]] the Gaussians that touch tile t, nearest first."""
     tiles_x = (width + TILE_WIDTH - 1) // TILE_WIDTH
-    tiles = tiles_x * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
+    tiles = count_tiles(width, height)
     for tile in range(tiles):
         tile_ends[tile] = tile_starts[tile]
     for i in range(visible):

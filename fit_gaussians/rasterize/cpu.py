@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from fit_gaussians.rasterize.binning import DIGITS, count_tiles, fill_tile_lists, find_visible, sort_by_depth
+from fit_gaussians.rasterize.blend import blend
+from fit_gaussians.rasterize.blend_backward import blend_backward
 from fit_gaussians.rasterize.layout import (
     CAMERA_SIZE,
     NUM_GAUSSIAN_PLANES,
@@ -13,8 +15,9 @@ from fit_gaussians.rasterize.layout import (
     RECORD_SIZE,
     padded,
 )
-from fit_gaussians.rasterize.projection import project, project_backward
-from fit_gaussians.rasterize.tiles import BUFFER_SIZE, SPANS_SHAPE, blend, blend_backward
+from fit_gaussians.rasterize.projection import project
+from fit_gaussians.rasterize.projection_backward import project_backward
+from fit_gaussians.rasterize.tiles import BUFFER_SIZE, SPANS_SHAPE
 from fit_gaussians.rasterize.transfer import load_gaussians
 
 _NAME_OF_PLANE = ["means"] * 3 + ["quats"] * 4 + ["scales"] * 3 + ["opacities"] + ["colors"] * 3
@@ -34,6 +37,14 @@ def camera_arrays(world_to_camera: np.ndarray, intrinsics: np.ndarray) -> np.nda
     return cameras
 
 
+def _aligned_zeros(size: int) -> np.ndarray:
+    """[size] float32 from the start of a cache line on, which no vector then straddles."""
+    line = 64 // 4
+    zeros = np.zeros(size + line, np.float32)
+    start = -(zeros.ctypes.data // 4) % line
+    return zeros[start : start + size]
+
+
 class CpuView:
     """What one view needs between its forward and its backward pass, and scratch; grows and is used again.
 
@@ -45,7 +56,7 @@ class CpuView:
     def __init__(self):
         self.capacity = self.list_capacity = self.tile_capacity = -1
         self.spans = np.zeros(SPANS_SHAPE, np.float32)
-        self.buffer = np.zeros(BUFFER_SIZE, np.float32)
+        self.buffer = _aligned_zeros(BUFFER_SIZE)
         self.histogram = np.zeros(DIGITS, np.int32)
 
     def reserve(self, count: int) -> None:

@@ -7,11 +7,11 @@ import torch
 from fit_gaussians.gaussians import rest_count
 from fit_gaussians.rasterize.cpu import camera_arrays
 from fit_gaussians.rasterize.harmonics import SH_C0, view_colors
-from fit_gaussians.rasterize.layout import NUM_GAUSSIAN_PLANES, NUM_GRADIENT_PLANES, RED
+from fit_gaussians.rasterize.layout import NUM_GAUSSIAN_PLANES, NUM_GRADIENT_PLANES, RED, padded
 from fit_gaussians.rasterize.shade import shade, shade_backward
 
 N = 21  # not a whole number of vectors
-P = 24
+P = padded(N)
 
 
 @pytest.fixture(scope="module")
