@@ -259,7 +259,7 @@ class Corpus:
     def read_range(self, path: str, start: int, end: int) -> bytes:
         """The bytes of a file from `start` up to `end`."""
         with self._reaching(path):
-            return self.filesystem.cat_file(path, start, end)
+            return self.filesystem.cat_file(path, start=start, end=end)
 
     def arrow_filesystem(self) -> pyarrow.fs.FileSystem:
         """The corpus' filesystem as pyarrow's datasets want it; a local one is Arrow's own (see `parquet`)."""

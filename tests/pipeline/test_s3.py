@@ -8,8 +8,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+import pyarrow.dataset as ds
+import pyarrow.fs
 import pytest
 import requests
 import s3fs
@@ -17,11 +21,16 @@ import s3fs
 from pipeline import bucket
 from pipeline.config import load_config
 from pipeline.corpus import Corpus
+from pipeline.executors import spread_local
 from pipeline.leftovers import SCRATCH
+from pipeline.pack.config import PackConfig
+from pipeline.pack.manifest import check_folder
+from pipeline.pack.stage import PackStage
 from pipeline.planning import ensure_planned
 from pipeline.run import main
 from tests.pipeline.fake_corpus import errors_of, run_all
 from tests.pipeline.fake_stages import LOG, SLOW
+from tests.pipeline.synthetic_corpus import object_row, write_rows
 
 BUCKET = "corpora"
 SHARDS = 2
@@ -119,6 +128,48 @@ def test_a_run_that_is_killed_goes_on_although_the_store_misbehaves(corpus, serv
     run_all(local, load_config(config))
     assert fingerprints(corpus) == fingerprints(local)
     assert not list(Path(tmp_path, "scratch").glob(f"{SCRATCH}*"))  # uploads and stages leave nothing behind
+
+
+def pack(corpus: Corpus, **config: float) -> list[str]:
+    """Pack by two processes; gives the packed files that lie in the bucket."""
+    settings = PackConfig(file_bytes=5_000, **config)
+    PackStage(settings, partial(spread_local.spread, workers=2)).run(corpus)
+    return corpus.filesystem.glob(corpus.path("triplets/*/*.parquet"))
+
+
+def test_a_bucket_is_packed_again_and_read(server, tmp_path, monkeypatch):
+    server.misbehave()
+    corpus = Corpus(f"s3://{BUCKET}/{tmp_path.name}/packed")
+    rows = [object_row(i, 6, views=3, size=16, num_gaussians=10) for i in range(6)]
+    write_rows(corpus, rows, shard_size=3)
+    first = pack(corpus)
+    assert len(first) >= 4  # of train, val and heldout
+    before = corpus.read_json("triplets/manifest.json")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.pack.stage.render_card", stop)
+    with pytest.raises(KeyboardInterrupt):
+        pack(corpus, min_psnr=31.5)
+    monkeypatch.undo()
+    assert corpus.read_json("triplets/manifest.json") == before
+    assert [item.uid for item in Corpus.open(corpus.uri).triplets("train")] == [f"ball-{i:03d}" for i in range(4)]
+
+    second = pack(corpus, min_psnr=31.5)
+    assert not set(first) & set(second)
+    copy = Corpus.open(f"{corpus.uri}/triplets")
+    assert check_folder(copy) == []
+    for place in (Corpus.open(corpus.uri), copy):
+        assert [item.uid for item in place.triplets("train")] == ["ball-002", "ball-003"]
+        item = place.object("ball-003")
+        np.testing.assert_allclose(item.gaussians[:, :3], rows[3]["means"], atol=1e-6)
+        assert item.views[2].size == (16, 16)
+    # as teams read it who have nothing of ours
+    arrow = pyarrow.fs.S3FileSystem(endpoint_override=server.url, region="us-east-1")
+    table = ds.dataset(corpus.path("triplets/train"), filesystem=arrow).to_table(columns=["uid", "means"])
+    assert table["uid"].to_pylist() == ["ball-002", "ball-003"]
+    np.testing.assert_allclose(table["means"][1].values, rows[3]["means"].reshape(-1), atol=1e-6)
 
 
 def test_an_upload_that_is_killed_leaves_nothing(corpus, server, monkeypatch):
