@@ -37,6 +37,15 @@ def test_splits_follow_the_fractions_and_the_source(fakes):
     assert all(split_of(row["uid"], more) == "val" for row in rows if row["split"] == "val")
 
 
+def test_a_corpus_that_grows_deals_no_object_again(fakes):
+    def splits(uids: str) -> dict[str, str]:
+        return {row["uid"]: row["split"] for row in list_objects(fake_config(uids).assets).index.to_pylist()}
+
+    few, many = splits(MANY), splits(",".join(f"object-{i}" for i in range(1000)) + ",a,held-1,zz")
+    assert set(few.values()) == {"train", "val", "heldout"}
+    assert few.items() < many.items()
+
+
 @pytest.mark.parametrize("uid", ["../escape", "/etc/passwd", ".hidden", "a\\b", "new\nline", "x" * 201])
 def test_uids_that_cannot_name_a_file_are_refused(fakes, uid):
     with pytest.raises(ConfigError, match="cannot name a file"):

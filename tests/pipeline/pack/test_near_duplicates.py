@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from pipeline.corpus import Corpus
 from pipeline.pack.config import PackConfig
 from pipeline.pack.near_duplicates import PROJECTED_DIM, NearDuplicates
 from pipeline.pack.stage import PackStage
-from tests.pipeline.synthetic_corpus import write_corpus
+from tests.pipeline.synthetic_corpus import object_row, write_rows
 
 
 def rows_of(vectors: np.ndarray) -> list[dict]:
@@ -38,7 +39,13 @@ def test_what_was_stopped_stops_nothing_itself():
     assert verdicts == [True, False, True]
 
 
-def test_they_are_counted_when_packing(tmp_path):
-    corpus = write_corpus(tmp_path, objects=6)
-    figures = PackStage(PackConfig(max_similarity=-0.999)).run(corpus)  # whatever is not opposite looks alike
-    assert figures["triplets"] == 1 and figures["left_out_near_duplicate"] == 5
+def test_a_copy_is_left_out_and_counted_when_packing(tmp_path):
+    rows = [object_row(number, 8, views=3, size=16, num_gaussians=10) for number in range(6)]
+    noise = np.random.default_rng(0).normal(size=rows[1]["image_embeddings"].shape)
+    rows[4]["image_embeddings"] = rows[1]["image_embeddings"] + 0.01 * noise
+    corpus = Corpus(tmp_path)
+    write_rows(corpus, rows, shard_size=2)
+    assert PackStage(PackConfig()).run(corpus)["triplets"] == 6  # the gate is off by default
+    figures = PackStage(PackConfig(max_similarity=0.99)).run(corpus)
+    assert figures["triplets"] == 5 and figures["left_out_near_duplicate"] == 1
+    assert [item.uid for item in corpus.triplets("train")] == [f"ball-{number:03d}" for number in (0, 1, 2, 3, 5)]
