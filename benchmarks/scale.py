@@ -53,6 +53,11 @@ class SimulatedSource(AssetSource):
         raise AssertionError("nothing is fetched: the tables are made here")
 
 
+def simulated_config(objects: int) -> Config:
+    SOURCES["simulated"] = "benchmarks.scale:SimulatedSource"
+    return Config.model_validate({"assets": {"source": "simulated", "path": str(objects)}})
+
+
 def plan(corpus: Corpus, config: Config) -> None:
     ensure_planned(corpus, config)
 
@@ -138,10 +143,8 @@ def main() -> None:
     parser.add_argument("--folder", help="for the corpus; without it, the folder for temporary files")
     parser.add_argument("--step", choices=STEPS, help="one step, in this process, in the corpus at --folder")
     options = parser.parse_args()
-    SOURCES["simulated"] = "benchmarks.scale:SimulatedSource"
     if options.step:
-        config = Config.model_validate({"assets": {"source": "simulated", "path": str(options.objects)}})
-        STEPS[options.step](Corpus(options.folder), config)
+        STEPS[options.step](Corpus(options.folder), simulated_config(options.objects))
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         figures: dict[str, float] = {"simulated_objects": options.objects}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.corpus_runner import corpus_work
+from pipeline.corpus_runner import is_due
 from pipeline.job import Chains, Job
 from pipeline.ledger import Ledger
 from pipeline.lineage import upstream
@@ -29,7 +29,7 @@ def make_agenda(job: Job, stages: Sequence[str], shards: Sequence[int]) -> Agend
     """
     ledger = Ledger(job.corpus, job.config, job.stages)
     agenda = Agenda(**{name: dict.fromkeys(stages, 0) for name in ("totals", "todo", "failed", "waiting")})
-    for shard in shards:
+    for shard in ledger.walk(shards if stages else (), errors=True):
         to_process: dict[str, int] = {}
         for stage in stages:
             work = ledger.work(stage, shard, job.redo, job.retry_failed)
@@ -47,7 +47,6 @@ def make_agenda(job: Job, stages: Sequence[str], shards: Sequence[int]) -> Agend
             agenda.chains[shard] = list(to_process)
         for stage, count in to_process.items():
             agenda.todo[stage] += count
-        ledger.forget(shard)
     return agenda
 
 
@@ -57,7 +56,7 @@ def due_corpus_stages(job: Job, stages: Sequence[str], agenda: Agenda) -> dict[s
     due: dict[str, bool] = {}
     for stage in stages:
         entry = CORPUS_STAGES[stage]
-        due[stage] = bool(changing.intersection(entry.after)) or corpus_work(entry, job.config, job.corpus).due
+        due[stage] = bool(changing.intersection(entry.after)) or is_due(entry, job.config, job.corpus)
         if due[stage]:
             changing.add(stage)
     return due

@@ -1,4 +1,4 @@
-"""Corpora in buckets: how long a store that does not answer is waited for, what is said then, and what kills leave."""
+"""Corpora in buckets: how they are read, how long for a store that does not answer, and what kills leave there."""
 
 import io
 from collections.abc import Iterator
@@ -6,14 +6,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
 from pipeline.errors import StorageError
 
 # Pauses grow to 20 s: errors of a store are waited out for some minutes, one that does not answer for longer.
-_S3 = {"config_kwargs": {"retries": {"mode": "standard", "max_attempts": 10}}}
+READERS = 16  # threads that read small files ahead
+_S3 = {"config_kwargs": {"retries": {"mode": "standard", "max_attempts": 10}, "max_pool_connections": 2 * READERS}}
 OPTIONS: dict[str, dict[str, Any]] = {"s3": _S3, "s3a": _S3}  # of a filesystem, by protocol
 
+FOOTER_BYTES = 64_000  # of a Parquet file's end: the footer of a usual shard, by one request
 UPLOAD_DAYS = 1  # after which an upload that is not complete belongs to nobody
 
 
@@ -58,6 +62,32 @@ class BucketFile(io.RawIOBase):
         if not self.closed:
             self._file.close()
         super().close()
+
+
+def read_footer(filesystem: AbstractFileSystem, path: str) -> pq.FileMetaData:
+    """The footer of a Parquet file, by as few requests as can be.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        pyarrow.ArrowException, OSError: it is no Parquet file, or damaged.
+    """
+    with reaching(path):
+        end = filesystem.cat_file(path, start=-FOOTER_BYTES)
+        needed = int.from_bytes(end[-8:-4], "little") + 8
+        if needed > len(end) == FOOTER_BYTES:
+            end = filesystem.cat_file(path, start=-needed)
+    return pq.read_metadata(pa.BufferReader(end))
+
+
+def read_small(filesystem: AbstractFileSystem, path: str) -> pq.ParquetFile:
+    """A small Parquet file, all of it by one request; no thread of Arrow's reads it (see `Corpus.parquet`).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    with reaching(path):
+        content = filesystem.cat_file(path)
+    return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, pre_buffer=False)
 
 
 def abort_old_uploads(filesystem: AbstractFileSystem, root: str) -> None:

@@ -15,7 +15,7 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline.bucket import OPTIONS, BucketFile, abort_old_uploads, reaching
+from pipeline.bucket import OPTIONS, READERS, BucketFile, abort_old_uploads, reaching, read_footer, read_small
 from pipeline.errors import ConfigError
 from pipeline.leftovers import SCRATCH, owned_name, remove_dead
 from pipeline.rows import Row, rows_from_table, table_from_rows
@@ -40,6 +40,7 @@ class Corpus:
         options = OPTIONS.get(fsspec.core.split_protocol(self.uri)[0], {})
         self.filesystem, self.root = fsspec.core.url_to_fs(self.uri, use_listings_cache=False, **options)
         self.is_local = isinstance(self.filesystem, LocalFileSystem)
+        self.readers = 1 if self.is_local else READERS  # threads that are worth while for small files
 
     def __reduce__(self):
         return Corpus, (self.root if self.is_local else self.uri,)  # a worker may have another working folder
@@ -203,9 +204,10 @@ class Corpus:
 
     def read_errors(self, stage: str, shard: int) -> list[Row]:
         """The shard's failures in `stage`; empty where there is no errors file."""
+        path = self.errors_path(stage, shard)
         try:
-            with self.parquet(self.errors_path(stage, shard)) as parquet:
-                return rows_from_table(parquet.read())
+            with self.parquet(path) if self.is_local else read_small(self.filesystem, path) as parquet:
+                return rows_from_table(parquet.read(use_threads=False))
         except FileNotFoundError:
             return []
 
@@ -226,9 +228,8 @@ class Corpus:
         """
         path = self.shard_path(table, shard)
         try:
-            with self.parquet(path) as file:
-                metadata = file.metadata.metadata or {}
-            return json.loads(metadata.get(METADATA_KEY, b"{}"))
+            footer = pq.read_metadata(path) if self.is_local else read_footer(self.filesystem, path)
+            return json.loads((footer.metadata or {}).get(METADATA_KEY, b"{}"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:

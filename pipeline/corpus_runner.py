@@ -1,23 +1,15 @@
 """Running the stages that work on the whole corpus: what they did is kept in CORPUS/done/STAGE.json."""
 
 import time
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pipeline.config import Config
 from pipeline.corpus import Corpus
+from pipeline.read_ahead import read_ahead
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES, CorpusStageEntry, missing_package
 from pipeline.settings import content_hash
 from pipeline.stage import Spread
-
-
-@dataclass(frozen=True)
-class CorpusWork:
-    """Whether a corpus stage has to run, and the fingerprints that say so."""
-
-    due: bool
-    config_hash: str
-    inputs: dict[str, str]  # stage it comes after -> fingerprint of what that stage left
 
 
 def read_done(corpus: Corpus, stage: str) -> dict[str, Any] | None:
@@ -25,13 +17,12 @@ def read_done(corpus: Corpus, stage: str) -> dict[str, Any] | None:
     return corpus.read_json("done", f"{stage}.json") if corpus.exists("done", f"{stage}.json") else None
 
 
-def corpus_work(entry: CorpusStageEntry, config: Config, corpus: Corpus) -> CorpusWork:
-    """Compares what the stage was last run on with what is there now."""
-    config_hash = content_hash(getattr(config, entry.name).content())
-    inputs = {name: _fingerprint(corpus, name) for name in entry.after}
+def is_due(entry: CorpusStageEntry, config: Config, corpus: Corpus) -> bool:
+    """Whether a corpus stage has to run: compares what it was last run on with what is there now."""
     done = read_done(corpus, entry.name)
-    due = done is None or (done["config_hash"], done["inputs"]) != (config_hash, inputs)
-    return CorpusWork(due, config_hash, inputs)
+    if done is None or done["config_hash"] != _config_hash(entry, config):
+        return True
+    return done["inputs"] != _inputs(entry, corpus)
 
 
 def run_corpus_stage(
@@ -42,7 +33,7 @@ def run_corpus_stage(
     Raises:
         ConfigError: a package is missing, or the stage refuses this corpus.
     """
-    work = corpus_work(entry, config, corpus)
+    config_hash, inputs = _config_hash(entry, config), _inputs(entry, corpus)
     started = time.perf_counter()
     try:
         figures = dict(entry.load()(getattr(config, entry.name), spread).run(corpus))
@@ -50,15 +41,24 @@ def run_corpus_stage(
         raise missing_package(entry, error) from error
     done = {
         "stage": entry.name,
-        "config_hash": work.config_hash,
-        "inputs": work.inputs,
+        "config_hash": config_hash,
+        "inputs": inputs,
         "figures": figures,
         "seconds": round(time.perf_counter() - started, 3),
         "code_version": code_version,
-        "fingerprint": content_hash({"config": work.config_hash, "inputs": work.inputs, "figures": figures}),
+        "fingerprint": content_hash({"config": config_hash, "inputs": inputs, "figures": figures}),
     }
     corpus.write_json(done, "done", f"{entry.name}.json")
     return done
+
+
+def _config_hash(entry: CorpusStageEntry, config: Config) -> str:
+    return content_hash(getattr(config, entry.name).content())
+
+
+def _inputs(entry: CorpusStageEntry, corpus: Corpus) -> dict[str, str]:
+    """What the stages that it comes after left: a fingerprint of each."""
+    return {name: _fingerprint(corpus, name) for name in entry.after}
 
 
 def _fingerprint(corpus: Corpus, stage: str) -> str:
@@ -68,4 +68,6 @@ def _fingerprint(corpus: Corpus, stage: str) -> str:
         return done["fingerprint"] if done else ""
     table = SHARD_STAGES[stage].writes
     shards = corpus.shards(table)
-    return content_hash({shard: corpus.shard_record(table, shard)["fingerprint"] for shard in shards}) if shards else ""
+    records = read_ahead(partial(corpus.shard_record, table), shards, corpus.readers)
+    made = {shard: record["fingerprint"] for shard, record in zip(shards, records, strict=True)}
+    return content_hash(made) if made else ""

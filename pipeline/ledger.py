@@ -4,16 +4,22 @@ A finished shard's record holds, for every object, the fingerprint of the input 
 row that came out. So only those objects are made again whose input is new or has changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
+from itertools import repeat
 from typing import Any
+
+import pyarrow as pa
 
 from pipeline.config import Config
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
 from pipeline.lineage import differences, stage_content, with_defaults
 from pipeline.planning import read_manifest
+from pipeline.read_ahead import read_ahead
 from pipeline.registry import ShardStageEntry
 from pipeline.rows import Row
 from pipeline.settings import content_hash
@@ -65,6 +71,7 @@ class Ledger:
         self.stages = stages
         self._shard = shard
         self._records: dict[tuple[str, int], dict[str, Any] | None] = {}
+        self._errors: dict[tuple[str, int], dict[str, Row]] = {}
         self._contents: dict[str, dict[str, Any]] = {}
         self._error_shards: dict[str, set[int]] = {}
         self._index: dict[int, list[str]] | None = None
@@ -92,9 +99,37 @@ class Ledger:
             self._records[key] = self.corpus.shard_record(self.stages[stage].writes, shard)
         return self._records[key]
 
-    def forget(self, shard: int) -> None:
-        """Drop what is remembered of a shard: all records of a large corpus take gigabytes."""
-        self._records = {key: record for key, record in self._records.items() if key[1] != shard}
+    def walk(self, shards: Sequence[int], errors: bool = False) -> Iterator[int]:
+        """The shards, one after the other; each is forgotten with the next: a large corpus' records take gigabytes.
+
+        In a bucket, the records of all stages are read ahead of time.
+
+        Args:
+            errors: read the errors tables ahead, too.
+        """
+        if errors:
+            self._error_shards = {stage: set(self.corpus.shards(f"errors/{stage}")) for stage in self.stages}
+        look_up = partial(self._look_up, errors=errors)
+        with (
+            nullcontext(repeat(None))
+            if self.corpus.is_local
+            else closing(read_ahead(look_up, shards, self.corpus.readers))
+        ) as ahead:
+            for shard in shards:
+                next(ahead)
+                yield shard
+                for stage in self.stages:
+                    self._records.pop((stage, shard), None)
+                    self._errors.pop((stage, shard), None)
+
+    def _look_up(self, shard: int, errors: bool) -> None:
+        """Remember what can be read of a shard; a damaged file is told of when somebody asks for it."""
+        for stage in self.stages:
+            with suppress(ConfigError):
+                self.record(stage, shard)
+            with suppress(OSError, ValueError, pa.ArrowException):
+                if errors:
+                    self.errors(stage, shard)
 
     def errors(self, stage: str, shard: int) -> dict[str, Row]:
         """The rows of the shard's errors table, by uid."""
@@ -102,7 +137,10 @@ class Ledger:
             self._error_shards[stage] = set(self.corpus.shards(f"errors/{stage}"))
         if shard not in self._error_shards.get(stage, {shard}):
             return {}
-        return {row["uid"]: row for row in self.corpus.read_errors(stage, shard)}
+        key = (stage, shard)
+        if key not in self._errors:
+            self._errors[key] = {row["uid"]: row for row in self.corpus.read_errors(stage, shard)}
+        return self._errors[key]
 
     def inputs(self, stage: str, shard: int) -> Fingerprints | None:
         """The objects that come into a stage; None while a table that it reads is not there."""

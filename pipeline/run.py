@@ -16,7 +16,7 @@ from pipeline import logs
 from pipeline.agenda import Agenda, due_corpus_stages, make_agenda
 from pipeline.command_line import PROGRAM, Options, Request, parse, parse_shards
 from pipeline.corpus import Corpus
-from pipeline.corpus_runner import corpus_work, run_corpus_stage
+from pipeline.corpus_runner import is_due, run_corpus_stage
 from pipeline.errors import ConfigError, StorageError, WorkerCrash
 from pipeline.executors.machine import default_workers
 from pipeline.full_disk import is_full, what_is_full
@@ -155,7 +155,7 @@ def _run_corpus_stage(job: Job, stage: str, options: Options, console: Console) 
     """Run a corpus stage if it is due; says whether it ran."""
     entry = CORPUS_STAGES[stage]
     forced = options.force and options.stage == stage
-    if not forced and not corpus_work(entry, job.config, job.corpus).due:
+    if not forced and not is_due(entry, job.config, job.corpus):
         return False
     executor = import_module(f"pipeline.executors.spread_{options.executor}")
     spread = partial(executor.spread, workers=options.workers)

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.agenda import Agenda
 from pipeline.config import Config
 from pipeline.corpus import Corpus
-from pipeline.corpus_runner import corpus_work, read_done
+from pipeline.corpus_runner import is_due, read_done
 from pipeline.job import Job
 from pipeline.ledger import Ledger
 from pipeline.planning import Listing, read_manifest
@@ -50,7 +50,7 @@ def count_stages(ledger: Ledger, shards: Sequence[int]) -> dict[str, StageStatus
     all planned objects count as pending.
     """
     counts = {stage: StageStatus() for stage in ledger.stages}
-    for shard in shards:
+    for shard in ledger.walk(shards):
         for stage, status in counts.items():
             record = ledger.record(stage, shard)
             if record is None:
@@ -62,7 +62,6 @@ def count_stages(ledger: Ledger, shards: Sequence[int]) -> dict[str, StageStatus
                 status.seconds += record["seconds"]
                 status.setup_seconds += record["setup_seconds"]
                 status.setups += record["setup_seconds"] > 0
-        ledger.forget(shard)
     return counts
 
 
@@ -82,7 +81,7 @@ def corpus_status(corpus: Corpus, config: Config, shards: Sequence[int], workers
             "objects_per_hour": workers * 3600 / each if each else None,
             "seconds_left": status.seconds_for(status.pending, workers),
         }
-    due = {stage: {"due": corpus_work(entry, config, corpus).due} for stage, entry in CORPUS_STAGES.items()}
+    due = {stage: {"due": is_due(entry, config, corpus)} for stage, entry in CORPUS_STAGES.items()}
     return {"corpus": corpus.uri, "shards": len(shards), "workers": workers, "stages": stages, "corpus_stages": due}
 
 

@@ -77,10 +77,9 @@ def verify(corpus: Corpus, config: Config, shards: Sequence[int], quick: bool = 
     """
     verdict = Verdict()
     ledger = Ledger(corpus, config, SHARD_STAGES)
-    for shard in shards:
+    for shard in ledger.walk(shards, errors=True):
         for stage in SHARD_STAGES:
             verdict.problems += _verify_shard(ledger, stage, shard, verdict, quick)
-        ledger.forget(shard)
     if not quick and corpus.exists("triplets"):
         verdict.problems += _verify_triplets(corpus)
     return verdict
