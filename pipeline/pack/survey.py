@@ -1,16 +1,20 @@
 """The first pass over a corpus: which objects are packed, which are left out and why, and facts for the card."""
 
 import hashlib
+import sys
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pipeline.corpus import METADATA_KEY, Corpus
 from pipeline.errors import ConfigError
 from pipeline.pack.config import PackConfig
 from pipeline.pack.gates import Gate, gate_columns, gates
+from pipeline.read_ahead import read_ahead
 from pipeline.rows import Row, rows_from_table
 from pipeline.schema import TRIPLET_TABLES
 from pipeline.settings import content_hash
@@ -30,7 +34,7 @@ COUNTED = {
 MEASURED = {"views": ("coverage",), "gaussians": ("num_gaussians", "psnr", "ssim", "psnr_object")}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a corpus may have millions
 class PackedObject:
     """One object that is packed."""
 
@@ -48,7 +52,7 @@ class Survey:
     packed: list[PackedObject] = field(default_factory=list)  # in the order of the corpus
     left_out: Counter = field(default_factory=Counter)  # reason -> objects
     counts: defaultdict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))  # column -> value -> packed
-    measures: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # column -> packed
+    measures: defaultdict[str, array] = field(default_factory=lambda: defaultdict(_numbers))  # column -> packed
     records: Any = field(default_factory=hashlib.sha256)  # of what the stages noted of all shards, as they come
 
     def generation(self, config: PackConfig) -> str:
@@ -62,7 +66,7 @@ class Survey:
         for column in _names(MEASURED):
             self.measures[column].append(row[column])
         if len(row["scores"]):
-            self.measures.setdefault("caption_score", []).append(max(row["scores"]))
+            self.measures["caption_score"].append(max(row["scores"]))
 
 
 def survey_corpus(corpus: Corpus, config: PackConfig) -> Survey:
@@ -77,56 +81,88 @@ def survey_corpus(corpus: Corpus, config: PackConfig) -> Survey:
     survey = Survey()
     with corpus.parquet(corpus.path("index.parquet")) as file:
         survey.objects = file.metadata.num_rows
-    chosen, columns, assets = gates(config), gate_columns(config), 0
-    for shard in corpus.shards("assets"):
-        assets += _survey_shard(corpus, shard, chosen, columns, survey)
+    chosen, assets = gates(config), 0
+    read = partial(_read_shard, corpus, columns=_columns(config))
+    with closing(read_ahead(read, corpus.shards("assets"), corpus.readers)) as shards:
+        for shard in shards:
+            _survey_shard(shard, chosen, survey)
+            assets += len(shard.tables["assets"].rows)
     if survey.objects > assets:
         survey.left_out["missing_assets"] = survey.objects - assets
     return survey
 
 
-def _survey_shard(
-    corpus: Corpus, shard: int, chosen: Mapping[str, Gate], columns: Mapping[str, tuple[str, ...]], survey: Survey
-) -> int:
-    """Adds one shard to the survey; returns the number of its assets."""
-    present = [name for name in TRIPLET_TABLES if corpus.exists(name, f"{shard:05d}.parquet")]
-    with ExitStack() as stack:
-        tables = {
-            name: stack.enter_context(closing(TableReader(corpus, corpus.shard_path(name, shard)))) for name in present
-        }
-        for name, table in tables.items():
-            record = (table.metadata.metadata or {}).get(METADATA_KEY, b"")
-            survey.records.update(f"{name} {shard} {len(record)} ".encode() + record)
-        rows = _whole_rows(tables, columns, survey)
-        for reason, gate in chosen.items():
-            passed = gate(rows)
-            if not all(passed):
-                survey.left_out[reason] += len(rows) - sum(passed)
-            rows = [row for row, passes in zip(rows, passed, strict=True) if passes]
-        for row in rows:
-            if row["split"] not in SPLITS:
-                raise ConfigError(f"object {row['uid']}: split {row['split']!r} is none of {', '.join(SPLITS)}")
-            stored = sum(table.stored_bytes(row["uid"]) for table in tables.values())
-            survey.packed.append(PackedObject(row["uid"], shard, row["split"], stored))
-            survey.note(row)
-        return len(tables["assets"].uids)
+@dataclass(frozen=True)
+class _Table:
+    """What is read of one table of a shard."""
+
+    record: bytes  # what its stage noted of it
+    rows: dict[str, Row]  # by uid: the columns that gates and card look at
+    stored_bytes: dict[str, int]
 
 
-def _whole_rows(tables: Mapping[str, TableReader], columns: Mapping[str, tuple[str, ...]], survey: Survey) -> list[Row]:
-    """The columns that gates and card look at, of the objects that every table has; the others are counted."""
-    small = {}
-    for name, table in tables.items():
-        wanted = {"uid", *columns[name], *COUNTED.get(name, ()), *MEASURED.get(name, ())}
-        wanted |= {"split"} if name == "assets" else set()
-        small[name] = {row["uid"]: row for row in rows_from_table(table.columns(sorted(wanted)))}
+@dataclass(frozen=True)
+class _Shard:
+    number: int
+    tables: dict[str, _Table]  # those that are there, in the order of TRIPLET_TABLES
+
+
+def _read_shard(corpus: Corpus, shard: int, columns: Mapping[str, list[str]]) -> _Shard:
+    tables = {name: _read_table(corpus, name, shard, columns[name]) for name in TRIPLET_TABLES}
+    return _Shard(shard, {name: table for name, table in tables.items() if table is not None})
+
+
+def _read_table(corpus: Corpus, name: str, shard: int, columns: list[str]) -> _Table | None:
+    try:
+        with closing(TableReader(corpus, corpus.shard_path(name, shard))) as table:
+            rows = {row["uid"]: row for row in rows_from_table(table.columns(columns))}
+            stored = {uid: table.stored_bytes(uid) for uid in rows}
+            return _Table((table.metadata.metadata or {}).get(METADATA_KEY, b""), rows, stored)
+    except FileNotFoundError:
+        return None
+
+
+def _survey_shard(shard: _Shard, chosen: Mapping[str, Gate], survey: Survey) -> None:
+    """Adds one shard to the survey."""
+    for name, table in shard.tables.items():
+        survey.records.update(f"{name} {shard.number} {len(table.record)} ".encode() + table.record)
+    rows = _whole_rows(shard, survey)
+    for reason, gate in chosen.items():
+        passed = gate(rows)
+        if not all(passed):
+            survey.left_out[reason] += len(rows) - sum(passed)
+        rows = [row for row, passes in zip(rows, passed, strict=True) if passes]
+    for row in rows:
+        if row["split"] not in SPLITS:
+            raise ConfigError(f"object {row['uid']}: split {row['split']!r} is none of {', '.join(SPLITS)}")
+        stored = sum(table.stored_bytes[row["uid"]] for table in shard.tables.values())
+        survey.packed.append(PackedObject(row["uid"], shard.number, sys.intern(row["split"]), stored))
+        survey.note(row)
+
+
+def _whole_rows(shard: _Shard, survey: Survey) -> list[Row]:
+    """The rows of the objects that every table has, joined; the others are counted."""
     rows = []
-    for uid in tables["assets"].uids:
-        missing = next((name for name in TRIPLET_TABLES if uid not in small.get(name, ())), None)
-        if missing:
-            survey.left_out[f"missing_{missing}"] += 1
+    for uid in shard.tables["assets"].rows:
+        found = [shard.tables[name].rows.get(uid) if name in shard.tables else None for name in TRIPLET_TABLES]
+        if None in found:
+            survey.left_out[f"missing_{TRIPLET_TABLES[found.index(None)]}"] += 1
         else:
-            rows.append({column: value for name in TRIPLET_TABLES for column, value in small[name][uid].items()})
+            rows.append({column: value for row in found for column, value in row.items()})
     return rows
+
+
+def _columns(config: PackConfig) -> dict[str, list[str]]:
+    """The columns that gates and card look at, by table."""
+    wanted = {name: {"uid", *names} for name, names in gate_columns(config).items()}
+    for name in wanted:
+        wanted[name] |= {*COUNTED.get(name, ()), *MEASURED.get(name, ())}
+    wanted["assets"].add("split")
+    return {name: sorted(names) for name, names in wanted.items()}
+
+
+def _numbers() -> array:
+    return array("d")
 
 
 def _names(columns: Mapping[str, tuple[str, ...]]) -> list[str]:
