@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trimesh
 
 from pipeline.errors import AssetError
 from render.gltf import Document, buffer_bytes, read_document
@@ -40,6 +39,8 @@ def _obj_is_finite(main: Path) -> bool:
 
 
 def _mesh_is_finite(main: Path) -> bool:
+    import trimesh  # 75 MB with all that it imports: only workers that need it have it
+
     try:
         with main.open("rb") as file:
             mesh = trimesh.load(file, file_type=main.suffix[1:], force="mesh", process=False)

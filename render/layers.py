@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import OpenEXR
 
 from pipeline.errors import WorkerCrash
 from render.images import straight_srgb
@@ -25,6 +24,8 @@ def read_view(path: Path) -> RenderedView:
     Raises:
         WorkerCrash: the file is not there or is not what a renderer should have written.
     """
+    import OpenEXR  # only where Blender renders
+
     try:
         with OpenEXR.File(str(path), separate_channels=True) as file:
             planes = {name.split(".", 1)[1]: channel.pixels for name, channel in file.channels().items()}

@@ -14,7 +14,8 @@ from render.cameras import Cameras, cameras_at
 from render.config import RenderConfig
 from render.engine import Engine, Rendering
 from render.images import encode_webp
-from render.surface import surface_points, view_points
+from render.memory import give_back_free_memory
+from render.surface import SurfaceCloud, view_points
 from render.view_sets import directions, jittered
 
 BLENDER_START_S = 180  # more than it ever takes
@@ -92,6 +93,8 @@ class RenderStage(Stage):
         except PipelineError as error:
             error.args = (f"object {asset['uid']}: {error}",)
             raise
+        finally:
+            give_back_free_memory()
         return {"uid": asset["uid"], **row, "has_animation": moves, "render_seconds": time.monotonic() - started}
 
     def cameras(self, uid: str) -> Cameras:
@@ -113,15 +116,15 @@ class RenderStage(Stage):
         return main
 
     def _row(self, rendering: Rendering, cameras: Cameras) -> Row:
-        config, images, points, coverage, bright = self.config, [], [], 0.0, 0.0
+        config, images, cloud, coverage, bright = self.config, [], SurfaceCloud(cameras), 0.0, 0.0
         for index, (view, position) in enumerate(zip(rendering.views, cameras.positions, strict=True)):
             coverage += float(view.rgba[..., 3].mean()) / 255 / config.views
             bright += float((view.rgba[..., :3].max(axis=-1) > BLACK)[view.rgba[..., 3] > 0].sum())
             images.append({"bytes": encode_webp(view.rgba), "path": f"{index:03d}.webp"})
-            points.append(view_points(view, position))
+            cloud.add(view_points(view, position))
         if not MIN_COVERAGE <= coverage <= MAX_COVERAGE:
             raise AssetError(f"it fills {coverage:.2%} of its views; {MIN_COVERAGE:.1%} to {MAX_COVERAGE:.0%} is fine")
-        surface = surface_points(points, cameras, config.surface_points)
+        surface = cloud.points(config.surface_points)
         if not len(surface.positions):
             raise AssetError("its views show no surface, only translucent fringes")
         return {

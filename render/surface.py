@@ -13,6 +13,7 @@ from render.layers import RenderedView
 OPAQUE = 128  # a pixel that the surface fills at least half
 POSITION_STEP = 2.0**-14  # of the object's diagonal: 1/64 of a pixel where the object fills 256 of them
 NORMAL_STEP = 2.0**-7
+MOST_WAITING = 100_000  # points before they are sorted into cells
 TINTED = 26  # a pixel whose alpha is low because the surface lets light through, not because it ends there
 
 
@@ -44,28 +45,71 @@ def view_points(view: RenderedView, camera_position: np.ndarray) -> SurfacePoint
     )
 
 
-def surface_points(views: list[SurfacePoints], cameras: Cameras, limit: int) -> SurfacePoints:
-    """At most `limit` points of all views, thinned evenly: one per cell of a grid, the nearest to its cell's centre.
+class SurfaceCloud:
+    """The points of all views of an object, gathered view by view.
 
-    The grid is never finer than a pixel's footprint at the object's centre, since several views see the same surface.
-    Coordinates are rounded to steps that halve what they take on disk.
+    One per cell of a grid, the nearest to its cell's centre. The cells are a pixel's footprint at the object's centre,
+    since several views see the same surface; so many views take hardly more memory than a few.
     """
-    points = SurfacePoints(
-        *(np.concatenate([getattr(view, name) for view in views]) for name in ("positions", "normals", "colors"))
-    )
-    distance = np.linalg.norm(cameras.positions[0])
-    finest = float(distance / cameras.intrinsics[0, 0])
-    points = points.take(_one_per_cell(points.positions, finest))
-    if len(points.positions) <= limit:
-        return _rounded(points)
-    low, high = finest, 1.0  # the object's diagonal is 1: a cell of size 1 leaves a handful
-    for _ in range(12):
-        middle = (low * high) ** 0.5
-        if len(np.unique(_cells(points.positions, middle))) > limit:
-            low = middle
-        else:
-            high = middle
-    return _rounded(points.take(_one_per_cell(points.positions, high)[:limit]))
+
+    def __init__(self, cameras: Cameras):
+        self._finest = float(np.linalg.norm(cameras.positions[0]) / cameras.intrinsics[0, 0])
+        # One entry per occupied cell, ascending by key.
+        self._cells: dict[str, np.ndarray] = {
+            "keys": np.zeros(0, np.int64),
+            "off_centre": np.zeros(0, np.float32),
+            "numbers": np.zeros(0, np.int64),  # which of all points that were added it is
+            "positions": np.zeros((0, 3), np.float32),
+            "normals": np.zeros((0, 3), np.float32),
+            "colors": np.zeros((0, 3), np.uint8),
+        }
+        self._numbered = 0
+        self._waiting: list[SurfacePoints] = []
+
+    def add(self, points: SurfacePoints) -> None:
+        """Take in the points of one more view."""
+        self._waiting.append(points)
+        if sum(len(part.positions) for part in self._waiting) >= MOST_WAITING:
+            self._merge()
+
+    def _merge(self) -> None:
+        """Points that waited take free cells, and those whose point is farther from the centre."""
+        names = ("positions", "normals", "colors")
+        points = SurfacePoints(*(np.concatenate([getattr(part, name) for part in self._waiting]) for name in names))
+        kept, keys, off_centre = _one_per_cell(points.positions, self._finest)
+        new = {"keys": keys, "off_centre": off_centre, "numbers": self._numbered + kept, **vars(points.take(kept))}
+        self._numbered += len(points.positions)
+        self._waiting.clear()
+        old = self._cells
+        places = np.searchsorted(old["keys"], keys)
+        known = np.zeros(len(keys), bool)
+        inside = places < len(old["keys"])
+        known[inside] = old["keys"][places[inside]] == keys[inside]
+        nearer = known.copy()
+        nearer[known] = off_centre[known] < old["off_centre"][places[known]]
+        for name, values in old.items():
+            values[places[nearer]] = new[name][nearer]
+            old[name] = np.insert(values, places[~known], new[name][~known], axis=0)
+
+    def points(self, limit: int) -> SurfacePoints:
+        """At most `limit` points, thinned evenly by a coarser grid where they are more, in the order of the views.
+
+        Coordinates are rounded to steps that halve what they take on disk.
+        """
+        if self._waiting:
+            self._merge()
+        order = np.argsort(self._cells["numbers"])
+        points = SurfacePoints(*(self._cells[name][order] for name in ("positions", "normals", "colors")))
+        if len(points.positions) <= limit:
+            return _rounded(points)
+        low, high = self._finest, 1.0  # the object's diagonal is 1: a cell of size 1 leaves a handful
+        for _ in range(12):
+            middle = (low * high) ** 0.5
+            if len(np.unique(_cell_keys(points.positions, middle))) > limit:
+                low = middle
+            else:
+                high = middle
+        return _rounded(points.take(np.sort(_one_per_cell(points.positions, high)[0])[:limit]))
 
 
 def _rounded(points: SurfacePoints) -> SurfacePoints:
@@ -93,18 +137,26 @@ def _facing(normals: np.ndarray, to_camera: np.ndarray) -> np.ndarray:
     return (unit * side).astype(np.float32)
 
 
-def _cells(positions: np.ndarray, size: float) -> np.ndarray:
+def _cell_keys(positions: np.ndarray, size: float) -> np.ndarray:
     """[N] int64 key of the grid cell of every point; positions lie within the unit cube around the origin."""
-    index = np.floor((positions + 1) / size).astype(np.int64)
-    return (index[:, 0] << 42) | (index[:, 1] << 21) | index[:, 2]
+    keys = np.zeros(len(positions), np.int64)
+    for axis in range(3):  # one by one: there may be many points
+        keys <<= 21
+        keys |= np.floor((positions[:, axis] + 1) / size).astype(np.int64)
+    return keys
 
 
-def _one_per_cell(positions: np.ndarray, size: float) -> np.ndarray:
-    """Indices, ascending, of one point per occupied cell: the one nearest to its cell's centre."""
+def _one_per_cell(positions: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The point nearest to its cell's centre (of equals the first) for every occupied cell, ascending by key.
+
+    Returns:
+        index [C], key [C] and squared distance from the centre [C] float32, in cells.
+    """
     offsets = (positions + 1) / size % 1 - 0.5
     off_centre = np.einsum("ni,ni->n", offsets, offsets)
-    order = np.lexsort((off_centre, _cells(positions, size)))
-    keys = _cells(positions[order], size)
+    keys = _cell_keys(positions, size)
+    order = np.lexsort((off_centre, keys))
+    keys = keys[order]
     first = np.ones(len(keys), bool)
     first[1:] = keys[1:] != keys[:-1]
-    return np.sort(order[first])
+    return order[first], keys[first], off_centre[order[first]]

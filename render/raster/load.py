@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import trimesh
 
 from pipeline.errors import AssetError
 from render.color import srgb_to_linear
@@ -91,6 +90,8 @@ def _read(path: Path, max_triangles: int) -> Loaded:
 
 def _load_plain(path: Path) -> Loaded:
     """PLY and STL: one mesh, with a colour per vertex or none."""
+    import trimesh  # 75 MB with all that it imports: only workers that need it have it
+
     try:
         with path.open("rb") as file:
             mesh = trimesh.load(file, file_type=path.suffix[1:], force="mesh", process=False)

@@ -4,7 +4,7 @@ from scipy.spatial import cKDTree
 
 from render.cameras import fibonacci_cameras
 from render.layers import RenderedView
-from render.surface import SurfacePoints, surface_points, view_points
+from render.surface import SurfaceCloud, SurfacePoints, view_points
 
 CAMERAS = fibonacci_cameras(views=4, resolution=400, fov_deg=40)
 CAMERA = np.array([0.0, 0.0, 2.0])
@@ -46,6 +46,13 @@ def test_normals_are_unit_and_face_the_camera(normal):
     assert ((points.normals * to_camera).sum(axis=1) > 0).all()
 
 
+def surface_points(views: list[SurfacePoints], limit: int) -> SurfacePoints:
+    cloud = SurfaceCloud(CAMERAS)
+    for points in views:
+        cloud.add(points)
+    return cloud.points(limit)
+
+
 def square_points(count: int, seed: int) -> SurfacePoints:
     """Random points on a square, ten times denser on its left half."""
     rng = np.random.default_rng(seed)
@@ -56,7 +63,7 @@ def square_points(count: int, seed: int) -> SurfacePoints:
 
 
 def test_thinning_is_even_and_keeps_the_limit():
-    points = surface_points([square_points(40_000, 0), square_points(40_000, 1)], CAMERAS, 2000)
+    points = surface_points([square_points(40_000, 0), square_points(40_000, 1)], 2000)
     assert 1400 < len(points.positions) <= 2000
     left = (points.positions[:, 0] < 0).mean()
     assert left == pytest.approx(0.5, abs=0.05)
@@ -65,12 +72,24 @@ def test_thinning_is_even_and_keeps_the_limit():
 
 
 def test_points_are_never_denser_than_pixels():
-    points = surface_points([square_points(40_000, 0)] * 3, CAMERAS, 10**6)
+    points = surface_points([square_points(40_000, 0)] * 3, 10**6)
     pixel = np.linalg.norm(CAMERAS.positions[0]) / CAMERAS.intrinsics[0, 0]
     assert len(points.positions) <= (0.7 / pixel + 1) ** 2
 
 
 def test_order_and_choice_do_not_depend_on_anything_random():
     parts = [square_points(5000, 0), square_points(5000, 1)]
-    first, second = (surface_points(parts, CAMERAS, 500) for _ in range(2))
+    first, second = (surface_points(parts, 500) for _ in range(2))
     assert np.array_equal(first.positions, second.positions)
+
+
+def test_views_together_keep_what_all_their_points_at_once_would(monkeypatch):
+    monkeypatch.setattr("render.surface.MOST_WAITING", 8000)
+    parts = [square_points(5000, seed) for seed in range(6)]
+    together = SurfacePoints(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("positions", "normals", "colors"))
+    )
+    for limit in (1000, 10**6):
+        one_by_one, at_once = surface_points(parts, limit), surface_points([together], limit)
+        for name in ("positions", "normals", "colors"):
+            assert np.array_equal(getattr(one_by_one, name), getattr(at_once, name))
