@@ -19,6 +19,7 @@ from fit_gaussians.optimise import optimise
 from fit_gaussians.rasterize import Backend
 from fit_gaussians.storage import prepare_for_storage
 from fit_gaussians.views import MIN_COVERED_PIXELS, Views, read_views, split_views
+from fit_gaussians.warm_up import compile_kernels
 from pipeline.errors import AssetError, ConfigError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 
@@ -73,6 +74,8 @@ class FitStage(Stage):
 
     def setup(self) -> None:
         logger.info("fit: %s rasterizer on %s", self.backend, self.device)
+        if self.backend == "numba":
+            compile_kernels(self.config)
 
     def process(self, batch: list[Row]) -> list[Row | Failure]:
         """One row of `gaussians`, or one failure, for every row of views.

@@ -8,8 +8,10 @@ import hashlib
 import logging
 from pathlib import Path
 
+import numba
 from numba import njit
 from numba.core.caching import FunctionCache
+from numba.core.registry import cpu_target
 
 FLOAT_FLAGS = ("reassoc", "nsz", "arcp", "contract", "afn")
 # The caller holds all arrays while a kernel runs, and kernels allocate none: counting references (nrt) would only cost.
@@ -42,6 +44,11 @@ def kernel(function):
     except RuntimeError as error:
         log.warning("no folder to cache compiled kernels in (%s): every process compiles them again", error)
     return dispatcher
+
+
+def code_version() -> str:
+    """What machine code in the cache depends on: the package's source, Numba, and the processor."""
+    return f"{_SOURCE_HASH} {numba.__version__} {cpu_target.target_context.codegen().magic_tuple()}"
 
 
 class _PackageCache(FunctionCache):
