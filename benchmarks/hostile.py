@@ -1,11 +1,10 @@
 """Hostile and broken files through the pipeline's own command: does every one end as a row or as an error?
 
-    python -m benchmarks.hostile [--models FOLDER] [--corpus CORPUS] [--objects 500] [--blender_objects 60]
+    python -m benchmarks.hostile [--models FOLDER]
 
 Files that code makes (benchmarks/hostile_files.py), and those below FOLDER (Debian's package assimp-testmodels, say),
 go through `--stage assets` and `--stage render` with the raster engine; some of them with Blender. One object a shard,
-so that each one's seconds are on record. With CORPUS (assets stage finished), the memory of one render worker is
-measured over many of its objects (benchmarks/steady_memory.py). Writes hostile.json.
+so that each one's seconds are on record. Takes half an hour of CPU time. Writes its part of render.json.
 """
 
 import argparse
@@ -19,7 +18,6 @@ from pathlib import Path
 
 from benchmarks.hostile_files import all_cases, damaged, library, write_cases
 from benchmarks.record import record
-from benchmarks.steady_memory import memory_figures
 from pipeline.corpus import Corpus
 
 RUN_TIMEOUT_S = 3000
@@ -91,9 +89,6 @@ class Outcome:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile", description=__doc__.partition("\n")[0])
     parser.add_argument("--models", type=Path, help="a folder with more files")
-    parser.add_argument("--corpus", help="a corpus with finished assets, for the memory figures")
-    parser.add_argument("--objects", type=int, default=500)
-    parser.add_argument("--blender_objects", type=int, default=60)
     arguments = parser.parse_args()
     cases = all_cases()
     with tempfile.TemporaryDirectory() as name:
@@ -125,9 +120,7 @@ def main() -> None:
         f"not end well; the errors are rows of the errors table by stage and class, both engines together. "
         f"render.timeout_s was {OBJECT_TIMEOUT_S}."
     )
-    if arguments.corpus:
-        figures |= memory_figures(Corpus(arguments.corpus), arguments.objects, arguments.blender_objects)
-    print(record("hostile", figures, notes).read_text(encoding="utf-8"))
+    print(record("render", figures, notes, part="hostile").read_text(encoding="utf-8"))
 
 
 def campaign(source: str, path: Path, corpus: Path, engine: str) -> Outcome:
