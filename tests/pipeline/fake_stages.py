@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from pipeline.schema import ASSETS, GAUSSIANS, INDEX, VIEWS
 from pipeline.stage import CorpusStage, Failure, Resources, Stage
 
 LOG = "FAKE_STAGES_LOG"  # where the log is, if not beside the corpus
-SLOW = "FAKE_STAGES_SECONDS"  # seconds per object of the fake render stage
+SLOW = "FAKE_STAGES_SECONDS"  # seconds per object of the fake render stage, which a child process spends
 SLOW_FIT = "FAKE_STAGES_FIT_SECONDS"  # the same of the fake fit stage
 SCRATCH_BYTES = "FAKE_STAGES_SCRATCH_BYTES"  # that the fake assets stage writes for every object
 FATAL_ITERATIONS = 13  # with so many, the fake fit stage dies at its set-up
@@ -94,7 +95,8 @@ class FakeRender(FakeStage):
         return config.timeout_s
 
     def row(self, row: Row) -> Row | Failure:
-        time.sleep(float(os.environ.get(SLOW, 0)))
+        if SLOW in os.environ and subprocess.run(["sleep", os.environ[SLOW]], check=False).returncode:
+            raise WorkerCrash("Blender died")
         if "crash" in row["uid"]:
             os._exit(17)
         if "hang" in row["uid"]:

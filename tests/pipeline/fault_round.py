@@ -23,14 +23,15 @@ from pipeline.verify import verify
 from tests.pipeline.fake_corpus import errors_of, run_all, uids_of
 from tests.pipeline.fake_stages import SLOW, SLOW_FIT, log_of
 
-# What can be killed, by executor: a part of the victim's command line; none: the command itself, or a whole node.
-VICTIMS = {
-    "local": {"driver": "", "worker": "spawn_main"},
-    "ray": {"driver": "", "worker": "ray::render", "actor": "ray::GpuWorker", "node": ""},
-}
 OBJECTS = ["broken", "failure", *(f"object-{i:02d}" for i in range(22))]
 SHARD_SIZE, SHARDS = 4, 6
 PACE = {SLOW: "0.2", SLOW_FIT: "0.1"}  # seconds for an object
+# What can be killed, by executor: a part of the victim's command line; none: the command itself, or a whole node.
+CHILD = f"sleep {PACE[SLOW]}"  # works for the fake render stage, as Blender does for the real one
+VICTIMS = {
+    "local": {"driver": "", "worker": "spawn_main", "child": CHILD},
+    "ray": {"driver": "", "worker": "ray::render", "actor": "ray::GpuWorker", "node": "", "child": CHILD},
+}
 NODE = PACE | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}  # by default workers wait for all else
 TABLES = {"assets": "assets", "render": "views", "fit": "gaussians"}
 CONFIG = f"""
@@ -167,12 +168,16 @@ def _kill(
         in_hand.update(f"{stage} {uid}" for stage, shard in places for uid in AtWork(corpus, stage, shard).read().uids)
         return bool(victims and in_hand)
 
-    _wait_until(found, process)
-    if victim == "node":
-        nodes.lose_second()
-    else:
-        os.kill(chance.choice(victims), signal.SIGKILL)
-    return in_hand
+    while True:
+        _wait_until(found, process)
+        if victim == "node":
+            nodes.lose_second()
+            return in_hand
+        try:
+            os.kill(chance.choice(victims), signal.SIGKILL)
+        except ProcessLookupError:  # it has just ended
+            continue
+        return in_hand
 
 
 def _log(corpus: Corpus) -> list[str]:

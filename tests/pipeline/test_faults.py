@@ -23,9 +23,9 @@ def nodes() -> Iterator[TwoNodes]:
 @pytest.mark.parametrize(
     ("executor", "victim", "seed"),
     [
-        ("local", "worker", 0),
         ("local", "driver", 1),
         ("ray", "worker", 2),
+        ("ray", "child", 5),
         pytest.param("ray", "driver", 3, marks=pytest.mark.slow),
         pytest.param("ray", "node", 4, marks=pytest.mark.slow),
     ],
