@@ -2,21 +2,26 @@
 
     python -m benchmarks.dataset --corpus corpora/demo --objects 256
 
-The objects of a packed corpus (`make demo` makes one) are written under new uids as `--objects` objects of a new one
-(repeated, if there are fewer), and read by one thread, files in the page cache. A read gives the splat, one decoded
-view and the caption of every object. Packed is that corpus, for its memory, and a larger one, for memory and speed: the
-same shards eight times over. RSS is the sum of the peaks of all processes that take part. `_per_s` figures are by the
-clock, `_per_core_s` by CPU time: the machine may have had other work. Writes dataset.json.
+A corpus (`make demo` makes one) is packed whole, by its own config: `triplets`, bytes and the card are of that packing.
+Of some objects, evenly spread, the same splat is also written as PLY and SPZ and the same views as PNG. Its objects are
+then written under new uids as `--objects` objects of a new corpus (repeated, if there are fewer), and read by one
+thread, files in the page cache. A read gives the splat, one decoded view and the caption of every object. That corpus
+is packed too, for its memory, and a larger one, for memory and speed: the same shards eight times over. RSS is the sum
+of the peaks of all processes that take part. `_per_s` figures are by the clock, `_per_core_s` by CPU time: the machine
+may have had other work.
+
+Writes dataset.json, dataset.md (tables) and dataset_card.md (the card of the corpus) to benchmarks/results.
 """
 
 import argparse
 import io
 import itertools
+import shutil
 import tarfile
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import datasets
@@ -27,9 +32,12 @@ import webdataset
 from PIL import Image
 
 from benchmarks.dataset_packing import pack_apart, times_over
-from benchmarks.record import record
+from benchmarks.record import RESULTS, record
+from pipeline.config import Config
 from pipeline.corpus import Corpus
 from pipeline.objects import GAUSSIAN_COLUMNS, decode_image
+from pipeline.pack.stage import PackStage
+from pipeline.pack.survey import SPLITS
 from pipeline.rows import Row, table_from_rows
 from pipeline.schema import INDEX, TABLES, TRIPLET_TABLES, triplets_schema
 from pipeline.shard_writer import GROUP_BYTES
@@ -38,7 +46,8 @@ from pipeline.torch_stream import COLUMNS, DECODED_ROWS, TripletStream
 SHARD_SIZE = 64
 PASSES = 3  # the fastest counts
 LARGER = 8  # so many times the objects, packed to see that memory does not grow
-COMPARED = 16  # objects, evenly spread, that are also written as PLY, SPZ and PNG, beside which their WebP is counted
+COMPARED = 32  # objects that are also written as PLY, SPZ and PNG, beside which their WebP is counted
+LARGE = ("images", "points", "point_normals", "point_colors", *GAUSSIAN_COLUMNS, "image_embeddings")
 
 
 def main() -> None:
@@ -49,13 +58,25 @@ def main() -> None:
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     with tempfile.TemporaryDirectory() as folder:
-        corpus = repeated(Corpus.open(options.corpus), Path(folder) / "corpus", options.objects)
+        whole, packed = packed_whole(Corpus.open(options.corpus), Path(folder) / "whole")
+        figures = {name: packed[name] for name in ("triplets", "bytes_per_object")} | bytes_per_column(whole)
+        corpus = repeated(whole, Path(folder) / "corpus", options.objects)
         large = pack_apart(times_over(corpus, Path(folder) / "large", LARGER))
-        figures = {"objects": options.objects, **large, "pack_rss_mb": pack_apart(corpus)["pack_rss_mb"]}
+        figures |= {"objects": options.objects, **large, "pack_rss_mb": pack_apart(corpus)["pack_rss_mb"]}
         figures |= {"pack_objects_large": options.objects * LARGER, "pack_rss_mb_large": large["pack_rss_mb"]}
-        figures |= bytes_per_column(corpus)
         figures |= read_figures(corpus, Path(folder))
+        shutil.copyfile(whole.path("triplets", "README.md"), RESULTS / "dataset_card.md")
     record("dataset", figures, notes=__doc__.split("\n\n")[2].replace("\n", " "))
+    (RESULTS / "dataset.md").write_text(tables(figures), encoding="utf-8")
+
+
+def packed_whole(source: Corpus, target: Path) -> tuple[Corpus, Mapping[str, float]]:
+    """The same corpus elsewhere (by links), packed anew by its own config, and the figures of the packing."""
+    target.mkdir()
+    for name in ("index.parquet", *TRIPLET_TABLES):
+        (target / name).symlink_to(Path(source.path(name)).resolve())
+    config = Config.model_validate(source.read_json("corpus.json")["config"]).pack
+    return Corpus(target), PackStage(config).run(Corpus(target))
 
 
 def repeated(source: Corpus, target: Path, objects: int) -> Corpus:
@@ -88,17 +109,12 @@ def copy_of(row: Row, number: int) -> Row:
 
 
 def bytes_per_column(corpus: Corpus) -> dict[str, float]:
-    """Stored bytes per object of the large columns, and of the same splat as PLY and SPZ."""
-    stored: Counter = Counter()
-    rows = 0
-    for metadata in map(pq.read_metadata, corpus.triplets("train").files):
-        rows += metadata.num_rows
-        for group in (metadata.row_group(i) for i in range(metadata.num_row_groups)):
-            for chunk in (group.column(i) for i in range(group.num_columns)):
-                stored[chunk.path_in_schema.partition(".")[0]] += chunk.total_compressed_size
-    names = ("images", "points", "point_normals", "point_colors", *GAUSSIAN_COLUMNS, "image_embeddings")
-    figures = {f"{name}_bytes_per_object": round(stored[name] / rows) for name in names}
-    items = list(itertools.islice(corpus.triplets("train"), 0, None, max(1, rows // COMPARED)))[:COMPARED]
+    """Stored bytes per object of the columns, and of the splats and views of some objects in other formats."""
+    stored = stored_per_object([path for split in SPLITS for path in corpus.packed_files(split)])
+    figures = {f"{name}_bytes_per_object": round(stored.pop(name)) for name in LARGE}
+    figures["other_columns_bytes_per_object"] = round(sum(stored.values()))
+    triplets = corpus.triplets("train")
+    items = list(itertools.islice(triplets, 0, None, max(1, len(triplets) // COMPARED)))[:COMPARED]
     with tempfile.TemporaryDirectory() as folder:
         for form in ("ply", "spz"):
             sizes = [item.export(form, Path(folder) / "splat").stat().st_size for item in items]
@@ -108,7 +124,20 @@ def bytes_per_column(corpus: Corpus) -> dict[str, float]:
     figures["webp_bytes_per_object"] = round(sum(webp) / len(items))
     figures["png_bytes_per_object"] = round(sum(png_size(view) for item in items for view in item.views) / len(items))
     figures["gaussians_per_object"] = round(sum(len(item.gaussians) for item in items) / len(items))
+    figures["views_per_object"] = round(len(webp) / len(items))
     return figures
+
+
+def stored_per_object(files: Iterable[str]) -> dict[str, float]:
+    """Bytes of each column, compressed, over the number of rows."""
+    stored: Counter = Counter()
+    rows = 0
+    for metadata in map(pq.read_metadata, files):
+        rows += metadata.num_rows
+        for group in (metadata.row_group(i) for i in range(metadata.num_row_groups)):
+            for chunk in (group.column(i) for i in range(group.num_columns)):
+                stored[chunk.path_in_schema.partition(".")[0]] += chunk.total_compressed_size
+    return {name: size / rows for name, size in stored.items()}
 
 
 def png_size(image: Image.Image) -> int:
@@ -120,6 +149,8 @@ def png_size(image: Image.Image) -> int:
 def read_figures(corpus: Corpus, folder: Path) -> dict[str, float]:
     """Objects per second of CPU time, by reader; `format_limit` only decodes what a reader must decode."""
     tar = write_tar(corpus, folder / "objects.tar")
+    triplets = corpus.triplets("train")
+    stored = stored_per_object(triplets.files)
     cache = str(folder / "cache")
     readers: dict[str, Callable[[], Iterable]] = {
         "read_objects_per_core_s": lambda: TripletStream(corpus.triplets("train"), seed=0),
@@ -136,7 +167,11 @@ def read_figures(corpus: Corpus, folder: Path) -> dict[str, float]:
             rates[name].append(count / (time.process_time() - cpu_started))
             if name == "read_objects_per_core_s":
                 walls.append(count / (time.perf_counter() - started))
-    figures = {"read_objects_per_s": max(walls), **{name: max(values) for name, values in rates.items()}}
+    figures = {
+        "read_bytes_per_object": round(sum(stored[name] for name in COLUMNS)),
+        "read_bytes_per_object_webdataset": round(tar.stat().st_size / len(triplets)),
+    }
+    figures |= {"read_objects_per_s": max(walls), **{name: max(values) for name, values in rates.items()}}
     figures["read_share_of_format_limit"] = (
         figures["read_objects_per_core_s"] / figures["read_objects_per_core_s_format_limit"]
     )
@@ -183,6 +218,54 @@ def write_tar(corpus: Corpus, path: Path) -> Path:
                 info.size = len(content)
                 tar.addfile(info, io.BytesIO(content))
     return path
+
+
+def tables(figures: Mapping[str, float]) -> str:
+    """Sizes and readers as Markdown."""
+    whole = figures["bytes_per_object"]
+    splat = sum(figures[f"{name}_bytes_per_object"] for name in GAUSSIAN_COLUMNS)
+    webp, ply, png = (figures[f"{name}_bytes_per_object"] for name in ("webp", "ply", "png"))
+    sizes = {name: figures[f"{name}_bytes_per_object"] for name in LARGE}
+    lines = [
+        "# What triplets weigh, and how fast they are read",
+        "",
+        f"Made by `python -m benchmarks.dataset` with dataset.json, which says how. {figures['triplets']:,} triplets, "
+        f"{figures['gaussians_per_object']:,} Gaussians and {figures['views_per_object']} views each.",
+        "",
+        "| column | bytes per object | share |",
+        "|---|---:|---:|",
+        *(f"| `{name}` | {size:,} | {size / whole:.1%} |" for name, size in sizes.items()),
+        f"| all others | {figures['other_columns_bytes_per_object']:,} | "
+        f"{figures['other_columns_bytes_per_object'] / whole:.1%} |",
+        f"| a whole triplet | {whole:,} | |",
+        "",
+        "| bytes per object | packed | as files of their own |",
+        "|---|---:|---:|",
+        f"| splat | {splat:,} | {ply:,} PLY; {figures['spz_bytes_per_object']:,} SPZ, which is lossy |",
+        f"| views of {figures['compared_objects']} objects, lossless | {webp:,} | {png:,} PNG |",
+        f"| both | {splat + webp:,} | {ply + png:,} PLY + PNG |",
+        "",
+        "| reader: splat, one decoded view, caption | objects per second and core | bytes per object |",
+        "|---|---:|---:|",
+        *(f"| {text} | {figures[key]:,.0f} | {size:,} |" for text, key, size in reader_rows(figures)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def reader_rows(figures: Mapping[str, float]) -> list[tuple[str, str, float]]:
+    """Name of each reader, the key of its figure, and the bytes of an object that it goes through."""
+    key, packed = "read_objects_per_core_s", figures["read_bytes_per_object"]
+    return [
+        ("`TripletStream`, shuffled", key, packed),
+        ("nothing but decoding, in the files' order", f"{key}_format_limit", packed),
+        ("Hugging Face `datasets`, streaming", f"{key}_datasets", packed),
+        (
+            "WebDataset: .npy, not compressed, and WebP in a tar",
+            f"{key}_webdataset",
+            figures["read_bytes_per_object_webdataset"],
+        ),
+    ]
 
 
 if __name__ == "__main__":

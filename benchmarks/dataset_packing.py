@@ -65,7 +65,6 @@ def pack(uri: str) -> dict[str, float]:
         "pack_files": packed["files"],
         "pack_processes": len(writers),
         "pack_rss_mb": max(peaks),
-        "bytes_per_object": packed["bytes_per_object"],
     }
 
 
