@@ -5,6 +5,7 @@ becomes an exception, and the next object gets a new worker.
 """
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -23,6 +24,7 @@ from pipeline.errors import AssetError, ConfigError, Timeout, WorkerCrash
 
 START_TIMEOUT_S = 180
 LOG_TAIL_BYTES = 4000
+LEAST_FREE_BYTES = 1 << 20  # a view takes more
 IMPORT_FAILURE = re.compile(r"^(?:ImportError|ModuleNotFoundError): (.*)$", re.MULTILINE)
 # Of the parent's environment only this reaches Blender: no proxies, no credentials, no user's start-up files.
 KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
@@ -66,6 +68,7 @@ class BlenderProcess:
             AssetError: the worker refuses the object.
             Timeout: it took longer than `limits.timeout_s`; the worker was killed.
             WorkerCrash: the worker died or failed. It carries the end of what Blender printed as `log_tail`.
+            OSError: so it did on a full disk (ENOSPC), where the next object would fail as well.
         """
         if self._process is not None and self._is_worn():
             self._stop()
@@ -79,6 +82,8 @@ class BlenderProcess:
         except (Timeout, WorkerCrash) as error:
             self._kill()
             error.log_tail = self._log_tail()
+            if shutil.disk_usage(job["folder"]).free < LEAST_FREE_BYTES:
+                raise OSError(errno.ENOSPC, "Blender found no room for its views", job["folder"]) from error
             raise
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import AssetError
+from pipeline.full_disk import is_full
 
 FORMATS = ("glb", "gltf", "obj", "ply", "stl", "fbx", "dae", "usdz")
 USD_LAYERS = (".usd", ".usda", ".usdc")
@@ -41,12 +42,18 @@ def _unpack_usdz(file: Path, folder: Path) -> Path:
 
 
 def _unzip(file: Path, folder: Path) -> list[str]:
-    """Unpack a zip file; returns its members' names."""
+    """Unpack a zip file; returns its members' names.
+
+    Raises:
+        OSError: no more can be written here, which is not the asset's fault.
+    """
     try:
         with zipfile.ZipFile(file) as archive:
             _extract(archive, folder)
             return archive.namelist()
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        if is_full(error):
+            raise
         raise AssetError(f"its bundle cannot be unpacked: {error}") from error
 
 

@@ -1,6 +1,7 @@
 """The worker process dies, hangs and grows old; the client turns all of it into errors and goes on."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError, Timeout, WorkerCrash
+from pipeline.full_disk import is_full
 from render.blender_process import BlenderProcess, Limits
 from tests.render.shapes import chair_scene
 
@@ -67,6 +69,15 @@ def test_slow_object_is_killed_at_the_time_limit_and_the_next_one_works(render, 
     assert not is_alive(pid)
     limits(timeout_s=120)
     assert render(chair)["triangles"] == 36
+
+
+def test_a_crash_on_a_full_disk_is_the_disks_fault(render, blender, chair, limits, monkeypatch):
+    limits(timeout_s=0.5)
+    full = shutil.disk_usage("/")._replace(free=0)
+    monkeypatch.setattr("render.blender_process.shutil.disk_usage", lambda folder: full)
+    with pytest.raises(OSError, match="no room for its views") as caught:
+        render(chair, **LONG)
+    assert is_full(caught.value)
 
 
 @pytest.mark.parametrize("worn", [{"recycle_after": 1}, {"recycle_gb": 0.05}])

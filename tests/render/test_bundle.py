@@ -1,8 +1,10 @@
+import resource
 import zipfile
 
 import pytest
 
 from pipeline.errors import AssetError
+from pipeline.full_disk import is_full
 from render import bundle
 
 
@@ -55,3 +57,15 @@ def test_no_main_file_no_zip_no_such_format(tmp_path, folder):
         bundle.unpack(tmp_path / "b.zip", "obj", folder)
     with pytest.raises(AssetError, match="'blend' cannot be rendered"):
         bundle.unpack(tmp_path / "b.zip", "blend", folder)
+
+
+def test_a_full_disk_is_not_the_assets_fault(tmp_path, folder):
+    file = make_zip(tmp_path / "a.zip", {"asset.obj": "v" * 5000})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # a file that may not grow is as a full disk
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            bundle.unpack(file, "obj", folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert is_full(caught.value)
