@@ -87,6 +87,7 @@ VIEWS = pa.schema(
         flat("point_normals", pa.float32(), 3),  # unit to 1/128, facing the camera that saw the point
         flat("point_colors", pa.uint8(), 3),  # sRGB 0..255
         ("engine", pa.string()),  # blenderproc | raster
+        ("engine_reason", pa.string()),  # why render.engine: auto took blenderproc; empty where it did not
         ("shading", pa.string()),  # albedo | diffuse | studio
         ("samples", pa.int32()),
         ("triangles", pa.int64()),
@@ -169,7 +170,7 @@ TABLES: dict[str, pa.Schema] = {
 }
 
 # Columns that came later: tables of before lack them, and readers take them as null.
-ADDED_COLUMNS = frozenset({"sh_degree", "sh_rest", "all_black", "has_animation"})
+ADDED_COLUMNS = frozenset({"sh_degree", "sh_rest", "all_black", "has_animation", "engine_reason"})
 
 # What a triplet joins, in this order.
 TRIPLET_TABLES = ("assets", "captions", "views", "gaussians", "embeddings")

@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import AssetError
@@ -39,7 +40,7 @@ class AutoEngine:
             log.info("object %s goes to Blender: %s", asset["uid"], error.what)
             if self._blender is None:
                 self._blender = self._started_blender(error)
-            return self._blender.render(main, asset, cameras, folder)
+            return replace(self._blender.render(main, asset, cameras, folder), engine_reason=error.what)
 
     def close(self) -> None:
         self._raster.close()

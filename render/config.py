@@ -24,10 +24,10 @@ class RenderConfig(Section):
     """Width and height in pixels."""
     fov_deg: float = 40.0
     samples: int = 16
-    """Samples per pixel; a square number unless the engine is blenderproc."""
+    """Samples per pixel; a square number where the raster engine draws."""
     shading: Literal["albedo", "diffuse", "studio"] = "albedo"
     """albedo: the base colour, unlit; diffuse: a uniform white world without highlights; studio: whole materials under
-    grey light from above, by blenderproc alone; it changes with the view, so splats fit it worse."""
+    grey light from above, which only blenderproc shows; it changes with the view, so splats fit it worse."""
     surface_points: int = 40_000
     """At most so many surface points are kept, thinned evenly."""
     max_triangles: int = 5_000_000
@@ -48,9 +48,11 @@ class RenderConfig(Section):
 
     @model_validator(mode="after")
     def _raster_can_do_it(self) -> Self:
-        if self.engine != "blenderproc" and self.shading == "studio":
-            raise ValueError(f"shading studio needs engine: blenderproc, not {self.engine}")
-        if self.engine != "blenderproc" and (self.samples < 1 or math.isqrt(self.samples) ** 2 != self.samples):
+        if self.engine == "raster" and self.shading == "studio":
+            raise ValueError("shading studio needs engine: blenderproc or auto, not raster")
+        if self.engine == "blenderproc" or self.shading == "studio":
+            return self
+        if self.samples < 1 or math.isqrt(self.samples) ** 2 != self.samples:
             raise ValueError(
                 f"engine {self.engine} needs a square number of samples per pixel (16, 25, …), not {self.samples}"
             )

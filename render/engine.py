@@ -31,6 +31,7 @@ class Rendering:
     scale: float
     triangles: int
     unreadable_textures: list[str]
+    engine_reason: str = ""  # why it is not the engine that would have been chosen first
 
 
 class Engine(Protocol):

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from pipeline.errors import AssetError, PipelineError
+from pipeline.errors import AssetError, ConfigError, PipelineError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 from render import bundle, draco, guards
 from render.animation import has_animation
-from render.auto_engine import AutoEngine
+from render.auto_engine import AutoEngine, blender_is_installed
 from render.cameras import Cameras, cameras_at
 from render.config import RenderConfig
 from render.engine import Engine, Rendering
@@ -26,9 +26,15 @@ MAX_COVERAGE = 0.9  # of a camera that leaves room around a sphere: something is
 
 
 def make_engine(config: RenderConfig, context: StageContext) -> Engine:
-    """The engine that the config names; only its own libraries are imported."""
+    """The engine that the config names; only its own libraries are imported.
+
+    Raises:
+        ConfigError: every object would need Blender, and it is not installed.
+    """
     if config.engine == "blenderproc":
         return _blender(config, context)
+    if config.shading == "studio" and not blender_is_installed():
+        raise ConfigError("render.shading: studio needs Blender, which is not installed: install the extra [blender]")
     from render.raster.engine import RasterEngine
 
     raster = RasterEngine(config)
@@ -139,6 +145,7 @@ class RenderStage(Stage):
             "point_normals": surface.normals,
             "point_colors": surface.colors,
             "engine": rendering.engine,
+            "engine_reason": rendering.engine_reason,
             "shading": config.shading,
             "samples": config.samples,
             "triangles": rendering.triangles,

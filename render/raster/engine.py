@@ -6,7 +6,7 @@ from pipeline.errors import AssetError
 from pipeline.rows import Row
 from render.cameras import Cameras
 from render.config import RenderConfig
-from render.engine import Rendering
+from render.engine import Rendering, Unsupported
 from render.geometry import z_up_matrix
 from render.raster.load import load, without_emission
 from render.raster.occlusion import UNLIT, bake
@@ -23,6 +23,8 @@ class RasterEngine:
         """Nothing needs to be ready."""
 
     def render(self, main: Path, asset: Row, cameras: Cameras, folder: Path) -> Rendering:
+        if self.config.shading == "studio":
+            raise Unsupported("shading studio shows whole materials")
         to_z_up = z_up_matrix(asset["up_axis"], asset["rotation"])
         try:
             loaded = load(main, to_z_up, self.config.max_triangles)

@@ -91,6 +91,7 @@ def object_row(number: int, objects: int, views: int, size: int, num_gaussians: 
         "coverage": coverage,
         "all_black": False,
         "has_animation": None,
+        "engine_reason": "",
         "render_seconds": 0.5,
         "num_gaussians": num_gaussians,
         "means": normals * RADIUS,

@@ -94,7 +94,11 @@ def test_the_default_config_chooses_and_its_rows_say_what(tmp_path):
         engines = {}
         for name in ("box.ply", "glass.gltf", "box.ply"):
             asset = {"uid": name, "file": name, "format": name.rpartition(".")[2], **PLAIN}
-            engines[name] = stage.process([asset])[0]["engine"]
-        assert engines == {"box.ply": "raster", "glass.gltf": "blenderproc"}
+            (row,) = stage.process([asset])
+            engines[name] = row["engine"], row["engine_reason"]
+        assert engines == {
+            "box.ply": ("raster", ""),
+            "glass.gltf": ("blenderproc", "it uses KHR_materials_transmission"),
+        }
     finally:
         stage.close()

@@ -5,7 +5,11 @@ import pytest
 import trimesh
 from pydantic import ValidationError
 
+from pipeline.corpus import Corpus
+from pipeline.errors import ConfigError
+from pipeline.stage import StageContext
 from render.config import RenderConfig
+from render.stage import RenderStage
 from tests.render.shapes import chair_scene
 from tests.render.test_blender_traps import GREY, has_color, pixels
 
@@ -64,7 +68,26 @@ def test_colors_stay_what_they_are(render, tmp_path):
     assert not has_color(row, GREY)
 
 
-@pytest.mark.parametrize("engine", ["raster", "auto"])
-def test_only_blender_has_a_studio(engine):
-    with pytest.raises(ValidationError, match="studio needs engine: blenderproc"):
-        RenderConfig(engine=engine, shading="studio")
+def test_only_blender_has_a_studio():
+    with pytest.raises(ValidationError, match="studio needs engine: blenderproc or auto"):
+        RenderConfig(engine="raster", shading="studio")
+
+
+def test_auto_takes_every_object_to_blender_for_a_studio(tmp_path):
+    config = RenderConfig(shading="studio", views=2, resolution=32, samples=8)  # the default engine; no square number
+    ball(tmp_path / "ball.glb", [0.5, 0.5, 0.5, 1.0], 0.0, 1.0)
+    stage = RenderStage(config, StageContext(Corpus(tmp_path), tmp_path))
+    stage.setup()
+    try:
+        asset = {"uid": "ball", "file": "ball.glb", "format": "glb", "up_axis": "y", "rotation": ()}
+        (row,) = stage.process([asset])
+    finally:
+        stage.close()
+    assert (row["engine"], row["engine_reason"]) == ("blenderproc", "shading studio shows whole materials")
+
+
+def test_a_studio_without_blender_stops_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("render.stage.blender_is_installed", lambda: False)
+    stage = RenderStage(RenderConfig(shading="studio"), StageContext(Corpus(tmp_path), tmp_path))
+    with pytest.raises(ConfigError, match=r"studio needs Blender.*\[blender\]"):
+        stage.setup()
