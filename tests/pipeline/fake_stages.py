@@ -32,6 +32,11 @@ def log_of(corpus: Corpus) -> Path:
     return Path(os.environ.get(LOG) or Path(corpus.root).with_suffix(".log"))
 
 
+def full_flag(corpus: Corpus) -> Path:
+    """While this file beside a corpus exists, the fake render stage finds its disk full."""
+    return log_of(corpus).with_suffix(".full")
+
+
 def note(corpus: Corpus, event: str) -> None:
     """Append an event to the log; one short write is atomic."""
     with log_of(corpus).open("a", encoding="utf-8") as file:
@@ -95,6 +100,8 @@ class FakeRender(FakeStage):
         return config.timeout_s
 
     def row(self, row: Row) -> Row | Failure:
+        if full_flag(self.context.corpus).exists():
+            Path("/dev/full").write_bytes(b"a file that finds no room")
         if SLOW in os.environ and subprocess.run(["sleep", os.environ[SLOW]], check=False).returncode:
             raise WorkerCrash("Blender died")
         if "crash" in row["uid"]:

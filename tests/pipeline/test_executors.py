@@ -11,10 +11,11 @@ from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, Timeout, WorkerCrash
 from pipeline.executors import local
 from pipeline.executors.watch import Watch
+from pipeline.full_disk import is_full
 from pipeline.job import LOSSES, TIMEOUTS, Job, ShardReport, Step
 from pipeline.schema import TIMING_COLUMNS
 from tests.pipeline.fake_corpus import errors_of, fake_config, run_all, uids_of
-from tests.pipeline.fake_stages import ENDLESS_ITERATIONS, FATAL_ITERATIONS
+from tests.pipeline.fake_stages import ENDLESS_ITERATIONS, FATAL_ITERATIONS, full_flag
 
 STAGES = ["assets", "render", "fit"]
 
@@ -138,6 +139,18 @@ def test_a_config_error_in_a_worker_stops_the_run(new_corpus, execute):
     corpus = new_corpus(config)
     with pytest.raises(ConfigError, match="^render: this machine has no Blender$"):
         execute(corpus, config)
+
+
+def test_a_full_disk_stops_the_run_and_fails_no_object(new_corpus, execute):
+    config = fake_config("ant,bee,cat", assets={"shard_size": 1})
+    corpus = new_corpus(config)
+    full_flag(corpus).touch()
+    with pytest.raises(OSError, match="No space left") as caught:
+        execute(corpus, config)
+    assert is_full(caught.value) and errors_of(corpus, "render") == {}
+    full_flag(corpus).unlink()
+    run_all(corpus, config)
+    assert uids_of(corpus, "gaussians") == ["ant", "bee", "cat"]
 
 
 def test_stage_objects_are_made_once_per_process_and_closed(new_corpus, execute, fakes):
