@@ -5,6 +5,17 @@ import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
 const FOV_DEG = 40;
 const DISTANCE = 1.6; // the object fits a sphere of radius 0.5
+const TURN = Math.PI / 18; // by one press of an arrow key
+const NEARER = 0.9; // the distance changes by this factor
+
+const KEYS = {
+  ArrowLeft: (controls) => controls.rotateLeft(-TURN),
+  ArrowRight: (controls) => controls.rotateLeft(TURN),
+  ArrowUp: (controls) => controls.rotateUp(-TURN),
+  ArrowDown: (controls) => controls.rotateUp(TURN),
+  "+": (controls) => controls.dollyIn(NEARER),
+  "-": (controls) => controls.dollyOut(NEARER),
+};
 
 /**
  * @param {HTMLCanvasElement} canvas
@@ -32,9 +43,11 @@ globalThis.showSplat = async (canvas, bytes, fitted) => {
   controls.maxDistance = 6;
   canvas.addEventListener("pointerdown", () => { controls.autoRotate = false; });
   canvas.addEventListener("keydown", (event) => {
-    if (event.key !== " ") return;
+    if (event.ctrlKey || event.metaKey || event.altKey || (event.key !== " " && !(event.key in KEYS))) return;
     event.preventDefault();
-    controls.autoRotate = !controls.autoRotate;
+    event.stopPropagation(); // the same keys lead from object to object elsewhere on the page
+    controls.autoRotate = event.key === " " && !controls.autoRotate;
+    KEYS[event.key]?.(controls);
   });
 
   function fit() {

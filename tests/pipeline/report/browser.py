@@ -102,7 +102,16 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press and release a key, by its name (`ArrowRight`, `Escape`, `Enter`)."""
-        codes = {"Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "Enter": 13, "/": 191}
+        codes = {
+            "Escape": 27,
+            "ArrowLeft": 37,
+            "ArrowUp": 38,
+            "ArrowRight": 39,
+            "Enter": 13,
+            " ": 32,
+            "/": 191,
+            "+": 187,
+        }
         text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=codes[key], **text)

@@ -3,6 +3,7 @@
 import io
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -194,6 +195,36 @@ def test_the_splat_turns_on_the_page_of_its_object_from_disk(browser, report):
     before = browser.screenshot()
     time.sleep(0.5)
     assert browser.screenshot() != before
+
+
+def test_the_splat_moves_by_keys_and_only_when_asked_if_motion_is_unwelcome(browser, report):
+    browser.resize(240, 240)  # few pixels to draw in software
+    browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+    browser.open((report.parent / "objects" / "ball-003.html").as_uri())
+    wait_for(browser, "document.getElementById('state').textContent.includes('Drag')")
+    browser.run("document.getElementById('splat').focus()")
+    first = wait_until(browser, lambda before, shown: shown == before)
+    browser.press("+")
+    nearer = wait_until(browser, lambda before, shown: shown == before != first)
+    browser.press("ArrowLeft")
+    wait_until(browser, lambda before, shown: shown not in (first, nearer))
+    assert browser.run("location.pathname").endswith("ball-003.html")  # where arrow keys lead to another object
+
+
+def wait_until(browser: Browser, condition: Callable[[bytes, bytes], bool]) -> bytes:
+    """The picture of the window for which, with that of some frames before, the condition holds."""
+    deadline = time.monotonic() + 120
+    frames = (
+        "new Promise(done => { let n = 0; (function next() { n++ < 3 ? requestAnimationFrame(next) : done() })() })"
+    )
+    before = browser.screenshot()
+    while time.monotonic() < deadline:
+        browser.run(frames)
+        shown = browser.screenshot()
+        if condition(before, shown):
+            return shown
+        before = shown
+    raise TimeoutError("what was asked for is not drawn")
 
 
 def test_report_and_splat_from_a_static_host(browser, server):
