@@ -48,7 +48,7 @@ USD_OPTIONS = {
     "import_lights": False,
     "create_world_material": False,
     "set_frame_range": False,
-    "validate_meshes": True,
+    "validate_meshes": False,  # it would move vertices that are not finite to the origin; see `load`
 }
 IMPORTERS = {
     "glb": lambda path: bpy.ops.import_scene.gltf(filepath=path),
@@ -169,6 +169,12 @@ def load(path: str, asset_format: str) -> None:
         reasons = [line for line in lines if line and not line.startswith("Location:")]
         reason = reasons[-1] if reasons else str(error)
         raise AssetError(f"Blender cannot read it: {reason.replace(path, Path(path).name)}") from error
+    if asset_format == "usdz":  # the other formats are looked into before (`render.coordinates`)
+        for mesh in bpy.data.meshes:
+            used = np.unique(corner_vertices(mesh).clip(0, max(len(mesh.vertices) - 1, 0)))  # nothing is valid yet
+            if len(mesh.vertices) and not np.isfinite(vertices(mesh)[used]).all():
+                raise AssetError("it has vertices whose coordinates are not finite")
+            mesh.validate()
 
 
 def freeze(to_z_up: np.ndarray, max_triangles: int) -> list:

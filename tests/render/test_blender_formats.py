@@ -1,5 +1,6 @@
 """Collada and USDZ: the chair that other formats show, with its colours; and what such files must not reach."""
 
+import re
 import zipfile
 
 import numpy as np
@@ -155,3 +156,13 @@ def test_broken_files_are_refused(render, tmp_path, kind):
     (tmp_path / f"cut.{kind}").write_bytes(whole.read_bytes()[:1500])
     with pytest.raises(AssetError):
         render(tmp_path / f"cut.{kind}")
+
+
+def test_a_usdz_point_that_is_not_finite_is_refused(render, tmp_path):
+    """Blender would move it to the origin."""
+    with zipfile.ZipFile(write_usdz(tmp_path / "sound.usdz")) as archive:
+        text = archive.read("chair.usda").decode()
+    with zipfile.ZipFile(tmp_path / "damaged.usdz", "w") as archive:
+        archive.writestr("chair.usda", re.sub(r"(points = \[\()[^,]+", r"\g<1>nan", text, count=1))
+    with pytest.raises(AssetError, match="not finite"):
+        render(tmp_path / "damaged.usdz")
