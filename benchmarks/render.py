@@ -9,16 +9,17 @@ overlap (intersection over union) of the pixels that are at least half covered; 
 percentile.
 
 Costs are CPU seconds from the stored asset to pixels in memory, 16 samples a pixel, 512²; image files and surface
-points, the same for every engine, come on top. The raster engine renders `timed` objects from 36 views; Blender a few
-from 4, in one process for all, in a process per object, and (one view) as BlenderProc's own defaults would have it.
+points, the same for every engine, come on top. The raster engine renders `timed` objects from 36 views; Blender
+`blender-timed` of them from 4, in one process for all, in a process per object, and (one view each) as BlenderProc's
+own defaults would have it.
 
 KEPT is a folder for what has been rendered: a run that was stopped goes on, Blender's part is done once, and the raster
-engine's once for every state of its code. Writes render.json; figures of parts that are not run stay there.
+engine's once for every state of its code; remove KEPT/cost-* to time anew. Each part writes its own figures of
+render.json.
 """
 
 import argparse
 import hashlib
-import json
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 import render.raster
-from benchmarks.record import RESULTS, record
+from benchmarks.record import record
 from benchmarks.render_views import Rendered, assets_of, cpu_seconds, evenly, rendered
 from pipeline.corpus import Corpus
 from pipeline.rows import Row
@@ -40,6 +41,22 @@ PARTS = ("agreement", "raster", "blender", "defaults")
 FULL = {"views": 36, "resolution": 512, "samples": 16}
 BLENDER_VIEWS = 4
 LISTED = 8  # worst objects that are printed
+COST = (
+    "CPU seconds to pixels in memory, without image files and surface points; median over objects. On a busy machine "
+    "they are higher than on a quiet one. "
+)
+NOTES = {
+    "agreement": (
+        f"Two views at 256² of each object; Blender's reference takes {REFERENCE_SAMPLES} random samples a pixel. PSNR "
+        "over the pixels that either engine shows any of, overlap of those that are at least half covered."
+    ),
+    "raster": f"{COST}`best_engine`: raster, 36 views at 512², 16 samples a pixel, `diffuse` unless it says albedo.",
+    "blender": f"{COST}BlenderProc, `diffuse`, {BLENDER_VIEWS} views at 512², 16 samples a pixel, one thread.",
+    "defaults": (
+        f"{COST}One view at 512² with the settings that BlenderProc has where nobody changes them (1,024 samples, "
+        "adaptive, denoised), in a process of its own, one thread, start included."
+    ),
+}
 
 
 def main() -> None:
@@ -58,17 +75,12 @@ def main() -> None:
         "agreement": lambda: agreement_figures(corpora, arguments.objects, kept),
         "raster": lambda: raster_costs(corpora[0], assets, kept),
         "blender": lambda: blender_costs(corpora[0], few, kept),
-        "defaults": lambda: default_cost(corpora[0], few[0], kept / "cost-defaults.txt"),
+        "defaults": lambda: default_costs(corpora[0], few, kept / "cost-defaults"),
     }
-    path = RESULTS / "render.json"
-    figures = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else {}
     for part in arguments.parts:
-        figures |= measures[part]()
-    notes = (
-        f"Blender's reference takes {REFERENCE_SAMPLES} random samples a pixel. CPU seconds to pixels in memory, "
-        "without image files and surface points; on a busy machine they are higher than on a quiet one."
-    )
-    print(record("render", figures, notes).read_text(encoding="utf-8"))
+        figures = measures[part]()
+        print(part, figures, flush=True)
+        record("render", figures, NOTES[part], part)
 
 
 def raster_costs(corpus: Corpus, assets: list[Row], kept: Path) -> dict[str, float]:
@@ -93,24 +105,32 @@ def blender_costs(corpus: Corpus, assets: list[Row], kept: Path) -> dict[str, fl
     return figures
 
 
-def default_cost(corpus: Corpus, asset: Row, kept: Path) -> dict[str, float]:
+def default_costs(corpus: Corpus, assets: list[Row], kept: Path) -> dict[str, float]:
     """CPU seconds of one view with the settings that BlenderProc has where nobody changes them."""
-    if not kept.exists():
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            stored = folder / f"stored{Path(asset['file']).suffix}"
-            corpus.get_asset(asset["file"], stored)
-            (folder / "asset").mkdir()
-            main = bundle.unpack(stored, asset["format"], folder / "asset")
-            script = Path(__file__).with_name("blenderproc_defaults.py")
-            started = cpu_seconds()
-            subprocess.run([sys.executable, str(script), str(main), str(folder / "view.png")], check=True)
-            if not (folder / "view.png").is_file():
-                raise RuntimeError("BlenderProc left no picture")
-            spent = cpu_seconds() - started
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(f"{spent}\n")
-    return {"cpu_s_per_view_512_blenderproc_defaults": float(kept.read_text())}
+    kept.mkdir(parents=True, exist_ok=True)
+    spent = []
+    for asset in assets:
+        file = kept / f"{asset['uid'].replace('/', '_')}.txt"
+        if not file.exists():
+            file.write_text(f"{_default_cost(corpus, asset, file.with_suffix('.png'))}\n")
+        spent.append(float(file.read_text()))
+    return {"cpu_s_per_view_512_blenderproc_defaults": float(np.median(spent)), "defaults_timed_objects": len(spent)}
+
+
+def _default_cost(corpus: Corpus, asset: Row, view: Path) -> float:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        stored = folder / f"stored{Path(asset['file']).suffix}"
+        corpus.get_asset(asset["file"], stored)
+        (folder / "asset").mkdir()
+        main = bundle.unpack(stored, asset["format"], folder / "asset")
+        script = Path(__file__).with_name("blenderproc_defaults.py")
+        started = cpu_seconds()
+        subprocess.run([sys.executable, str(script), str(main), str(view)], check=True, stdout=subprocess.DEVNULL)
+        spent = cpu_seconds() - started
+    if not view.is_file():
+        raise RuntimeError("BlenderProc left no picture")
+    return spent
 
 
 def agreement_figures(corpora: list[Corpus], objects: int, kept: Path) -> dict[str, float]:
