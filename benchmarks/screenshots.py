@@ -20,8 +20,8 @@ WIDTH, HEIGHT = 1280, 960
 TIMEOUT_S = 300  # a splat of 20,000 Gaussians is drawn in software
 
 
-def take(browser: Browser, name: str, url: str, ready: str) -> None:
-    """Save the page at `url` in both colour schemes once the JavaScript condition `ready` holds."""
+def take(browser: Browser, name: str, url: str, ready: str, section: str = "") -> None:
+    """Save the page at `url`, from `section` on, in both colour schemes once the JavaScript condition `ready` holds."""
     for dark in (False, True):
         browser.resize(WIDTH, HEIGHT, dark)
         browser.open("about:blank")
@@ -31,6 +31,8 @@ def take(browser: Browser, name: str, url: str, ready: str) -> None:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{url}: {ready} did not come true")
             time.sleep(0.2)
+        if section:
+            browser.run(f"document.getElementById('{section}').scrollIntoView({{behavior: 'instant'}})")
         time.sleep(2)  # pictures are decoded, splats sorted
         picture = Image.open(io.BytesIO(browser.screenshot())).convert("RGB")
         path = IMAGES / f"report-{name}-{'dark' if dark else 'light'}.webp"
@@ -43,7 +45,7 @@ def take(browser: Browser, name: str, url: str, ready: str) -> None:
 def main() -> None:
     """Command line: see the module."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.screenshots", description=__doc__.partition("\n")[0])
-    parser.add_argument("corpus", type=Path, help="folder of a corpus with a report")
+    parser.add_argument("corpus", type=Path, help="folder of a corpus with a report of a training")
     parser.add_argument("--uid", required=True, help="the object whose page is shown")
     arguments = parser.parse_args()
     report = (arguments.corpus / "report").resolve()
@@ -54,7 +56,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as profile, open_browser(Path(profile), *SOFTWARE_WEBGL) as browser:
         browser.timeout_s = TIMEOUT_S
         take(browser, "overview", index, has_cards)
-        take(browser, "gallery", f"{index}#order=median", has_cards)
+        take(browser, "gallery", f"{index}#order=median", has_cards, section="objects")
+        take(browser, "training", index, has_cards, section="training")
         take(browser, "captions", (report / "captions.html").as_uri(), "document.images.length > 0")
         take(browser, "object", page, has_splat)
 

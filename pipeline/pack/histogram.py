@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 BINS = 15  # or fewer
-ROUNDING = 1e-4  # of a bin: an SSIM of 1.0000001 is 1
+ROUNDING = 1e-3  # of a bin: an SSIM of 1.00001 is 1
 BAR = 40  # characters of the longest
 EIGHTHS = " ▏▎▍▌▋▊▉"
 

@@ -20,7 +20,7 @@ def test_every_value_is_in_one_bin_of_round_bounds():
 
 
 def test_the_highest_value_is_in_the_last_bin():
-    assert rows(histogram([0.81, 0.93, 1.0000001]))[-1] == ("0.98", "1", 1)
+    assert rows(histogram([0.81, 0.93, 1.00001]))[-1] == ("0.98", "1", 1)
 
 
 def test_the_longest_bar_is_the_fullest_bin_and_one_value_is_seen():
