@@ -278,6 +278,12 @@ class Corpus:
                 shutil.copyfile(local, file)
         return relative
 
+    def asset_bytes(self) -> int:
+        """What all stored asset files take; lists every one."""
+        folder = self.path("assets", "files")
+        with self._reaching(folder):
+            return self.filesystem.du(folder) if self.filesystem.exists(folder) else 0
+
     def get_asset(self, relative: str, local: Path) -> None:
         """Copy a stored asset file to a local path."""
         path = self.path(relative)

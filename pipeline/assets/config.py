@@ -29,6 +29,9 @@ class AssetsConfig(Section):
     """Largest asset, unpacked, that is let in."""
     keep_free_bytes: int = runtime(1_000_000_000, ge=0)
     """The run stops before a fetch that finds less room than this on the corpus' disk; not known of buckets."""
+    max_corpus_bytes: int = runtime(0, ge=0)
+    """The run stops before a fetch once the stored assets of the corpus take so much; 0: any. Files that are on their
+    way then are still stored."""
     batch_size: int = runtime(8)
     endpoint: str = runtime("")
     """objaverse and objaverse-xl: address of the hub or of a mirror; empty: HF_ENDPOINT, else https://huggingface.co."""

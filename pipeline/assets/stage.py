@@ -1,19 +1,18 @@
 """The assets stage: fetches, checks and stores the planned assets."""
 
-import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipeline.assets.bundle import bundle, sha256_of
+from pipeline.assets.room import Room
 from pipeline.assets.sources import make_source
-from pipeline.errors import AssetError, ConfigError, Timeout, Unreachable
+from pipeline.errors import AssetError, Timeout, Unreachable
 from pipeline.schema import INDEX
 from pipeline.stage import Failure, Resources, Row, Stage
 
 # Of the formats' own frames; FBX, Collada and USD files say themselves which axis is up, and Blender follows them.
 UP_AXIS = {"glb": "y", "gltf": "y", "obj": "y", "fbx": "y", "dae": "y", "usdz": "y", "ply": "z", "stl": "z"}
-GB = 1e9
 COPIED = (
     "uid",
     "source",
@@ -47,6 +46,7 @@ class AssetsStage(Stage):
     def setup(self) -> None:
         self.batch_size = self.config.batch_size
         self.source = make_source(self.config)
+        self.room = Room(self.context.corpus, self.config)
 
     def process(self, batch: list[Row]) -> list[Row | Failure]:
         if self.source.parallel == 1:
@@ -61,24 +61,8 @@ class AssetsStage(Stage):
         except (AssetError, Timeout, Unreachable) as error:
             return Failure.from_exception(row["uid"], type(error)(f"object {row['uid']}: {error}"))
 
-    def _ensure_room(self) -> None:
-        """Stop before the disk is full: what is done by then stays, and the same command goes on.
-
-        Raises:
-            ConfigError: less than `assets.keep_free_bytes` are free.
-        """
-        corpus, least = self.context.corpus, self.config.keep_free_bytes
-        if not (least and corpus.is_local):
-            return
-        free = shutil.disk_usage(corpus.root).free
-        if free < least:
-            raise ConfigError(
-                f"assets: {free / GB:.2f} GB are free on the disk of {corpus.root}, assets.keep_free_bytes is "
-                f"{least / GB:.2f} GB: make room, or lower it; the same command goes on"
-            )
-
     def _store(self, row: Row) -> Row:
-        self._ensure_room()
+        self.room.ensure()
         with tempfile.TemporaryDirectory(dir=self.context.scratch, prefix="asset-") as scratch:
             folder = Path(scratch, "files")
             folder.mkdir()
@@ -87,6 +71,7 @@ class AssetsStage(Stage):
             suffix = bundle(fetched, file)
             digest, size = sha256_of(file), file.stat().st_size
             stored = self.context.corpus.put_asset(file, digest, suffix)
+        self.room.note_stored(size)
         file_format = fetched.main.suffix.removeprefix(".")
         return {
             **{column: row[column] for column in COPIED},

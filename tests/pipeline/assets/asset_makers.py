@@ -95,10 +95,10 @@ class Store:
 
     def __init__(self, folder: Path, **config):
         self.config = AssetsConfig(**config)
-        (folder / "corpus").mkdir()  # as planning does
+        (folder / "corpus").mkdir(exist_ok=True)  # as planning does
         self.corpus = Corpus(folder / "corpus")
         self.scratch = folder / "scratch"
-        self.scratch.mkdir()
+        self.scratch.mkdir(exist_ok=True)
         self.stage = AssetsStage(self.config, StageContext(self.corpus, self.scratch))
         self.stage.setup()
         self.plan = list(self.stage.source.plan())

@@ -10,8 +10,10 @@ import trimesh
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.folder import uid_of
+from pipeline.assets.room import Room
 from pipeline.assets.sources import make_source
-from pipeline.errors import ConfigError
+from pipeline.corpus import Corpus
+from pipeline.errors import ConfigError, StorageError
 from pipeline.rows import table_from_rows
 from pipeline.schema import ASSETS, INDEX
 from tests.pipeline.assets.asset_makers import (
@@ -244,7 +246,7 @@ def test_a_collada_file_that_reaches_out_is_refused(store, name):
 def test_the_run_stops_before_the_disk_is_full(store, monkeypatch):
     free = iter([5_000_000_000, 900_000_000])
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=next(free)))
-    with pytest.raises(ConfigError, match=r"0\.90 GB are free on .*keep_free_bytes is 1\.00 GB: make room"):
+    with pytest.raises(StorageError, match=r"0\.90 GB are free on .*keep_free_bytes is 1\.00 GB: make room"):
         store({"a.glb": box_glb(), "b.glb": box_glb()})
     assert next(free, None) is None  # the first one was stored, the second one not begun
 
@@ -252,3 +254,28 @@ def test_the_run_stops_before_the_disk_is_full(store, monkeypatch):
 def test_no_room_needs_to_be_kept(store, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=0))
     assert store({"a.glb": box_glb()}, keep_free_bytes=0).only_row()
+
+
+def test_the_run_stops_when_the_corpus_has_its_bytes(store, tmp_path):
+    files = {f"{n}.stl": trimesh.creation.box((1, 1, n)).export(file_type="stl") for n in (1, 2, 3)}
+    size = len(files["1.stl"])
+    with pytest.raises(StorageError, match=r"max_corpus_bytes is 0\.00 GB: raise it"):
+        store(files, max_corpus_bytes=2 * size)
+    assert len(list(tmp_path.rglob("corpus/**/*.stl"))) == 2
+    assert len(store(files, max_corpus_bytes=2 * size + 1).rows) == 3
+
+
+def test_bytes_of_other_workers_count(tmp_path):
+    corpus, config = Corpus(tmp_path), AssetsConfig(max_corpus_bytes=10_000, keep_free_bytes=0)
+    ours, theirs = Room(corpus, config), Room(corpus, config)
+    stored = 0
+    with pytest.raises(StorageError):
+        for n in range(100):
+            ours.ensure()
+            for room, name in ((ours, "ours"), (theirs, "theirs")):
+                file = tmp_path / "file"
+                file.write_bytes(bytes([n]) * 300)
+                corpus.put_asset(file, f"{n:02x}{name}", "glb")
+                room.note_stored(300)
+                stored += 300
+    assert 10_000 <= stored <= 10_600
