@@ -11,6 +11,7 @@ def ray_cluster():
     import ray
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # by default workers wait for all else on the machine
     ray.init(
         "local",
         num_cpus=2,

@@ -1,4 +1,4 @@
-"""Runs shards on a Ray cluster: plain tasks for stages on CPUs, a bounded pool of actors for stages on GPUs.
+"""Runs shards on a Ray cluster: plain tasks for stages on CPUs, a pool of actors (gpu_pool.py) for stages on GPUs.
 
 Plain tasks, and not a pool of actors per stage, because a task holds CPUs only while it runs: the stages share whatever
 CPUs there are, and no number of them is too small. Ray reuses a task's process, and the process keeps its stage
@@ -9,10 +9,8 @@ import logging
 import math
 import os
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import ray
 from ray import exceptions
@@ -21,6 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from pipeline import logs
 from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.executors.chains import OnReport, run_chains
+from pipeline.executors.gpu_pool import GpuPool, GpuStep
 from pipeline.executors.machine import thread_environment
 from pipeline.executors.metrics import RunMetrics
 from pipeline.job import Chains, Job, ShardReport, Step
@@ -87,21 +86,17 @@ class RayWorkers:
         self._open: dict[Place, int] = {}  # processes that hold stage objects, and their threads
         self._known_nodes: list[dict[str, float]] = []
         self._looked_at_nodes = float("-inf")
-        self._actors: list[Any] = []
-        self._actor_of: dict[ray.ObjectRef, Any] = {}
+        self._gpu_pool = GpuPool(self._job, [needs for needs in resources.values() if needs.gpus])
 
     @property
     def window(self) -> int:
         cpus = sum(node.get("CPU", 0.0) for node in self._nodes())
         return self._workers or max(2, math.ceil(CHAINS_PER_CPU * cpus))
 
-    def submit(self, step: Step) -> ray.ObjectRef:
+    def submit(self, step: Step) -> ray.ObjectRef | GpuStep:
         needs = self._resources[step.stage]
         if needs.gpus:
-            actor = self._least_busy_actor()
-            handle = actor.run_step.remote(step)
-            self._actor_of[handle] = actor
-            return handle
+            return self._gpu_pool.submit(step)
         options = fitting(needs, self._nodes())
         environment = {"env_vars": thread_environment(_threads(needs))}
         # Retries after crashes are counted by run_chains, alike for all kinds of workers.
@@ -109,30 +104,36 @@ class RayWorkers:
         task = self._run_step.options(**options, max_retries=0, runtime_env=environment, name=step.stage)
         return task.remote(self._job, step, _threads(needs))
 
-    def wait(self, handles: list[ray.ObjectRef], timeout_s: float) -> ray.ObjectRef | None:
-        ready, _ = ray.wait(handles, num_returns=1, timeout=timeout_s)
-        return next(iter(ready), None)
+    def wait(self, handles: list[ray.ObjectRef | GpuStep], timeout_s: float) -> ray.ObjectRef | GpuStep | None:
+        deadline = time.monotonic() + timeout_s
+        tasks = dict.fromkeys(handle for handle in handles if not isinstance(handle, GpuStep))
+        while True:
+            left_s = max(0.0, deadline - time.monotonic())
+            ready, _ = ray.wait([*tasks, *self._gpu_pool.refs()], num_returns=1, timeout=left_s)
+            if not ready:
+                return None
+            ended = ready[0] if ready[0] in tasks else self._gpu_pool.ready(ready[0])
+            if ended is not None:
+                return ended
 
-    def kill(self, handle: ray.ObjectRef) -> None:
-        if handle in self._actor_of:
-            ray.kill(self._actor_of[handle])
+    def kill(self, handle: ray.ObjectRef | GpuStep) -> None:
+        if isinstance(handle, GpuStep):
+            self._gpu_pool.kill(handle)
         else:
             ray.cancel(handle, force=True)
 
-    def result(self, handle: ray.ObjectRef) -> ShardReport:
-        actor = self._actor_of.pop(handle, None)
+    def result(self, handle: ray.ObjectRef | GpuStep) -> ShardReport:
         try:
+            if isinstance(handle, GpuStep):
+                return self._gpu_pool.result(handle)
             report, place, threads = ray.get(handle)
         except exceptions.RayTaskError as error:
             if isinstance(error.cause, Exception):
                 raise error.cause from error
             raise
         except CRASHES as error:
-            if actor in self._actors:
-                self._actors.remove(actor)
             raise WorkerCrash(str(error).strip().partition("\n")[0]) from error
-        if actor is None:
-            self._open[place] = threads
+        self._open[place] = threads
         return report
 
     def close(self) -> None:
@@ -141,18 +142,15 @@ class RayWorkers:
         Ray kills the processes of its tasks when a run ends. A task that closes cannot be sent to a process, but it
         lands in one that is idle: a few rounds find them all.
         """
-        closing = [actor.close.remote() for actor in self._actors]
+        self._gpu_pool.close(CLOSING_S)
         for _ in range(CLOSING_ROUNDS):
-            closing += [self._close_on(*item) for item in self._open.items()]
+            closing = [self._close_on(*item) for item in self._open.items()]
             if not closing:
                 break
             ready, _ = ray.wait(closing, num_returns=len(closing), timeout=CLOSING_S)
             for closed in ready:
                 with suppress(*CRASHES):  # what was lost with its node needs no closing
                     self._open.pop(ray.get(closed), None)
-            closing = []
-        for actor in self._actors:
-            ray.kill(actor)
 
     def _close_on(self, place: Place, threads: int) -> ray.ObjectRef:
         node = NodeAffinitySchedulingStrategy(place[0], soft=True)
@@ -165,38 +163,6 @@ class RayWorkers:
             self._known_nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             self._looked_at_nodes = time.monotonic()
         return self._known_nodes
-
-    def _least_busy_actor(self) -> Any:
-        """An actor of the GPU pool; the pool grows up to what the cluster's GPUs can hold.
-
-        One actor runs all GPU stages: a pool for each stage could not be placed on a machine with one GPU.
-        """
-        needs = [needs for needs in self._resources.values() if needs.gpus]
-        gpus = max(need.gpus for need in needs)
-        room = max(1, int(sum(node.get("GPU", 0.0) for node in self._nodes()) / gpus))
-        load = Counter(self._actor_of.values())
-        if len(self._actors) < room and all(load[actor] for actor in self._actors):
-            threads = max(_threads(need) for need in needs)
-            # It holds no CPU: an actor lives long, and must never take the last CPU from the tasks.
-            actor_class = ray.remote(num_cpus=0, num_gpus=gpus, max_restarts=0, max_task_retries=0)(GpuWorker)
-            environment = {"env_vars": thread_environment(threads)}
-            self._actors.append(actor_class.options(runtime_env=environment).remote(self._job, threads))
-        return min(self._actors, key=lambda actor: load[actor])
-
-
-class GpuWorker:
-    """A process that holds a GPU and keeps the stages that use it."""
-
-    def __init__(self, job: Job, threads: int):
-        logs.configure(job.json_logs)
-        self._objects = StageObjects(job, threads)
-
-    def run_step(self, step: Step) -> tuple[ShardReport, Place, int]:
-        return run_shard(self._objects.job, step, self._objects), _place(), 0
-
-    def close(self) -> Place:
-        self._objects.close()
-        return _place()
 
 
 _objects: StageObjects | None = None  # of this worker process
