@@ -24,7 +24,7 @@ from render.stage import RenderStage
 
 logger = logging.getLogger(__name__)
 
-OBJECTS = 8
+OBJECTS = 24
 CPU = torch.device("cpu")
 
 

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 CONFIG = FitConfig(num_gaussians=10_000, backend="numba")
 BUDGETS = (25, 50, 100, 200, 400)
 MARKS_DB = (30, 33, 35)
-OBJECTS = 12
+OBJECTS = 40
 CPU = torch.device("cpu")
 
 
