@@ -122,7 +122,7 @@ def _first_come(count: int, pairs: np.ndarray) -> np.ndarray:
 
     Done in rounds: a point whose lower partners are all gone is safe and drops its higher ones.
     """
-    low, high = pairs.min(1), pairs.max(1)
+    low, high = np.minimum(*pairs.T), np.maximum(*pairs.T)
     alive = np.ones(count, bool)
     undecided = np.ones(count, bool)
     while len(low):
