@@ -19,7 +19,10 @@ from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
 
 @dataclass
 class StageStatus:
-    """One stage's share of a corpus, in objects, and how long its workers have taken."""
+    """One stage's share of a corpus, in objects, and how long its workers have taken.
+
+    The first shard of a worker takes longer, as files and kernels are loaded: `first_…` are those shards alone.
+    """
 
     done: int = 0
     failed: int = 0
@@ -27,20 +30,26 @@ class StageStatus:
     seconds: float = 0.0
     setup_seconds: float = 0.0
     setups: int = 0
+    first_objects: int = 0
+    first_seconds: float = 0.0
 
     @property
     def seconds_per_object(self) -> float | None:
-        """Of one worker, measured on this corpus; None before the first shard is finished."""
+        """Of one worker that is warm, measured on this corpus; None before the first shard is finished."""
         finished = self.done + self.failed
+        if finished > self.first_objects:
+            return (self.seconds - self.first_seconds) / (finished - self.first_objects)
         return self.seconds / finished if finished else None
 
     def seconds_for(self, objects: int, workers: int) -> float | None:
-        """How long `workers` take for so many objects, their set-up included; None if no rate is known."""
+        """How long `workers` take for so many objects, their start included; None if no rate is known."""
         if not objects:
             return 0.0
-        if self.seconds_per_object is None:
+        each = self.seconds_per_object
+        if each is None:
             return None
-        return objects * self.seconds_per_object / workers + self.setup_seconds / max(self.setups, 1)
+        slower = max(self.first_seconds - each * self.first_objects, 0.0)
+        return objects * each / workers + (self.setup_seconds + slower) / max(self.setups, 1)
 
 
 def count_stages(ledger: Ledger, shards: Sequence[int]) -> dict[str, StageStatus]:
@@ -61,7 +70,10 @@ def count_stages(ledger: Ledger, shards: Sequence[int]) -> dict[str, StageStatus
                 status.failed += record["failed"]
                 status.seconds += record["seconds"]
                 status.setup_seconds += record["setup_seconds"]
-                status.setups += record["setup_seconds"] > 0
+                if record["setup_seconds"]:
+                    status.setups += 1
+                    status.first_objects += record["rows"] + record["failed"]
+                    status.first_seconds += record["seconds"]
     return counts
 
 
