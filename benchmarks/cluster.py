@@ -1,7 +1,7 @@
-"""Fault campaign: real kills at random moments (fixed seeds) of runs of sleeping stages, under both executors.
+"""Fault campaign: real kills at random moments (fixed seeds) of runs of sleeping stages, and of the real Blender.
 
-`python -m benchmarks.cluster --rounds 20`; each round takes half a minute on an idle machine. benchmarks/scale.py and
-benchmarks/throughput.py add their figures to the same result.
+`python -m benchmarks.cluster` (`--rounds 24 --blender-rounds 4`); a round takes half a minute on an idle machine.
+benchmarks/scale.py, throughput.py and bucket.py add their figures to the same result.
 """
 
 import argparse
@@ -13,38 +13,64 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from benchmarks.blender_round import blender_round, blender_undisturbed
 from benchmarks.record import record
 from tests.pipeline import fake_stages
 from tests.pipeline.fault_round import VICTIMS, Outcome, TwoNodes, fault_round, undisturbed
 
 NAME = "cluster"
 KINDS = [(executor, victim) for executor, victims in VICTIMS.items() for victim in victims]
+BLENDER_NOTES = (
+    "The same with the real engine: four small meshes are rendered by BlenderProc under Ray, and in each round one "
+    "Blender process gets SIGKILL while a worker waits for it. Seconds to recover: until its object is tried again; "
+    "the start of the next Blender comes on top."
+)
 NOTES = (
-    "In each round one process (a worker, an actor with a GPU, the command itself) or one of two nodes (its raylet) "
-    "gets SIGKILL at a random moment, and the same command is started again where it has ended. 24 objects in 6 shards "
-    "go through three stages that sleep; runs on Ray join a cluster of two nodes on this machine. Tables are compared "
-    "with those of an undisturbed run by the fingerprints of their rows. Seconds to recover: from the kill until an "
-    "object that was in hand is worked on again, or until the command that was started again works on its first "
-    "object; they hold for a machine that was busy with other things."
+    "In each round one process (a worker, its child, an actor with a GPU, the command itself) or one of two nodes (its "
+    "raylet) gets SIGKILL at a random moment, and the same command is started again where it has ended. 24 objects in "
+    "6 shards go through three stages that sleep; runs on Ray join a cluster of two nodes on this machine. Tables are "
+    "compared with those of an undisturbed run by the fingerprints of their rows. Seconds to recover: from the kill "
+    "until an object that was in hand is worked on again, or until the command that was started again works on its "
+    "first object; they hold for a machine that was busy with other things."
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--blender-rounds", type=int, default=4)
+    options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     fake_stages.register()
-    outcomes: dict[str, list[Outcome]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder, closing(TwoNodes()) as nodes:
-        expected = undisturbed(Path(folder, "undisturbed"))
-        for number in range(rounds):
-            executor, victim = KINDS[number % len(KINDS)]
-            joined = nodes if executor == "ray" else None
-            outcome = fault_round(Path(folder, f"round-{number}"), executor, victim, number, expected, joined)
-            outcomes[f"{executor}_{victim}"].append(outcome)
-            print(f"{number + 1}/{rounds} {executor} {victim}: {outcome}", flush=True)
-            record(NAME, figures(outcomes), NOTES, part="faults")
+        if options.rounds:
+            campaign(Path(folder), options.rounds, nodes)
+        if options.blender_rounds:
+            blender_campaign(Path(folder, "blender"), options.blender_rounds, nodes)
+
+
+def campaign(folder: Path, rounds: int, nodes: TwoNodes) -> None:
+    """Rounds of the sleeping stages, one kind of fault after the other."""
+    outcomes: dict[str, list[Outcome]] = defaultdict(list)
+    expected = undisturbed(folder / "undisturbed")
+    for number in range(rounds):
+        executor, victim = KINDS[number % len(KINDS)]
+        joined = nodes if executor == "ray" else None
+        outcome = fault_round(folder / f"round-{number}", executor, victim, number, expected, joined)
+        outcomes[f"{executor}_{victim}"].append(outcome)
+        print(f"{number + 1}/{rounds} {executor} {victim}: {outcome}", flush=True)
+        record(NAME, figures(outcomes), NOTES, part="faults")
+
+
+def blender_campaign(folder: Path, rounds: int, nodes: TwoNodes) -> None:
+    """Rounds of the real engine; nothing of it is faked."""
+    expected, outcomes = blender_undisturbed(folder / "undisturbed", nodes), []
+    for number in range(rounds):
+        outcomes.append(blender_round(folder / f"round-{number}", number, expected, nodes))
+        print(f"{number + 1}/{rounds} Blender: {outcomes[-1]}", flush=True)
+        counted = figures({"ray_blender": outcomes}).items()
+        named = {key if "ray_blender" in key else f"blender_{key}": value for key, value in counted}
+        record(NAME, named, BLENDER_NOTES, part="blender faults")
 
 
 def figures(outcomes: Mapping[str, list[Outcome]]) -> dict[str, float]:

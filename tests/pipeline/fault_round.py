@@ -109,20 +109,20 @@ def fault_round(
     command = ["--corpus", corpus.root, "--config", str(folder / "config.yaml"), "--executor", executor]
     process = _start(*command, "--workers", "2", nodes=nodes)
     after = chance.randint(1, 16)  # objects
-    _wait_until(lambda: sum(line.startswith("render ") for line in _log(corpus)) >= after, process)
+    wait_until(lambda: sum(line.startswith("render ") for line in _log(corpus)) >= after, process)
     time.sleep(chance.uniform(0, 0.3))
     again = _kill(process, executor, victim, corpus, chance, nodes)
     killed_at, logged = time.monotonic(), len(_log(corpus))
     if victim == "driver":
-        _end(process)
+        end(process)
         process, logged = _start(*command, "--workers", "2", nodes=nodes), len(_log(corpus))
         again = {f"{stage} {uid}" for stage in TABLES for uid in OBJECTS}  # workers may have finished theirs
     # What a killed worker had just finished is not made again: then the run has recovered when it is through.
-    _wait_until(lambda: again.intersection(_log(corpus)[logged:]) or process.poll() == 0, process)
+    wait_until(lambda: again.intersection(_log(corpus)[logged:]) or process.poll() == 0, process)
     recovered = time.monotonic() - killed_at
-    _end(process, expect=0)
+    end(process, expect=0)
     # An object that was in hand at several kills has an error that may pass.
-    _end(_start("--corpus", corpus.root, "--workers", "1", "--retry-failed"), expect=0)
+    end(_start("--corpus", corpus.root, "--workers", "1", "--retry-failed"), expect=0)
     return _outcome(corpus, expected, recovered)
 
 
@@ -130,12 +130,12 @@ def _outcome(corpus: Corpus, expected: Corpus, recovered: float) -> Outcome:
     config = load_config(Path(corpus.root).with_name("config.yaml"))
     found = {*uids_of(corpus, "gaussians"), *(uid for stage in TABLES for uid in errors_of(corpus, stage))}
     places = [(table, shard) for table in TABLES.values() for shard in range(SHARDS)]
-    different = sum(_fingerprint(corpus, *place) != _fingerprint(expected, *place) for place in places)
+    different = sum(fingerprint(corpus, *place) != fingerprint(expected, *place) for place in places)
     problems = verify(corpus, config, range(SHARDS)).problems
     return Outcome(len(set(OBJECTS) - found), different, len(problems), recovered)
 
 
-def _fingerprint(corpus: Corpus, table: str, shard: int) -> str | None:
+def fingerprint(corpus: Corpus, table: str, shard: int) -> str | None:
     record = corpus.shard_record(table, shard)
     return None if record is None else record["fingerprint"]
 
@@ -146,7 +146,7 @@ def _start(*arguments: str, nodes: TwoNodes | None = None) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
 
-def _end(process: subprocess.Popen, expect: int | None = None) -> None:
+def end(process: subprocess.Popen, expect: int | None = None) -> None:
     output, _ = process.communicate(timeout=LIMIT_S)
     if expect is not None and process.returncode != expect:
         raise AssertionError(f"exit code {process.returncode}:\n{output}")
@@ -163,13 +163,13 @@ def _kill(
     in_hand: set[str] = set()
 
     def found() -> bool:
-        victims[:] = [pid for pid in _descendants(parent) if part in _command_line(pid)] if part else [process.pid]
+        victims[:] = [pid for pid in descendants(parent) if part in command_line(pid)] if part else [process.pid]
         places = [(stage, shard) for stage in stages for shard in range(SHARDS)]
         in_hand.update(f"{stage} {uid}" for stage, shard in places for uid in AtWork(corpus, stage, shard).read().uids)
         return bool(victims and in_hand)
 
     while True:
-        _wait_until(found, process)
+        wait_until(found, process)
         if victim == "node":
             nodes.lose_second()
             return in_hand
@@ -184,7 +184,7 @@ def _log(corpus: Corpus) -> list[str]:
     return log_of(corpus).read_text(encoding="utf-8").splitlines() if log_of(corpus).exists() else []
 
 
-def _wait_until(condition, process: subprocess.Popen) -> None:
+def wait_until(condition, process: subprocess.Popen) -> None:
     deadline = time.monotonic() + LIMIT_S
     while not condition():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -193,10 +193,10 @@ def _wait_until(condition, process: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
-def _descendants(parent: int) -> Iterator[int]:
+def descendants(parent: int) -> Iterator[int]:
     for child in _children(parent):
         yield child
-        yield from _descendants(child)
+        yield from descendants(child)
 
 
 def _children(pid: int) -> list[int]:
@@ -207,7 +207,7 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-def _command_line(pid: int) -> str:
+def command_line(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").replace("\0", " ")
     except OSError:
