@@ -40,7 +40,7 @@ def test_a_run_counts_what_its_shards_report(new_corpus, monkeypatch):
             pass
 
     monkeypatch.setattr(metrics, "Counter", Counter)
-    monkeypatch.setattr(ray_executor, "_cluster", lambda: nullcontext(False))
+    monkeypatch.setattr(ray_executor, "cluster", lambda: nullcontext(False))
     monkeypatch.setattr(ray_executor, "_resources", lambda job, names: dict.fromkeys(names, ray_executor.Resources()))
     monkeypatch.setattr(ray_executor, "RayWorkers", Workers)
     monkeypatch.setattr(ray_executor, "run_chains", lambda job, chains, workers, on_report: [*map(on_report, REPORTS)])
