@@ -26,6 +26,7 @@ class Rendered:
     cpu_s: float  # from the stored asset to pixels in memory; image files and surface points come on top
     rgba: np.ndarray  # [V, H, W, 4] uint8; V = 0 where it was refused
     refusal: str  # empty where it was not
+    wall_s: float = 0.0  # not known of what is kept on disk
 
 
 def assets_of(corpus: Corpus) -> list[Row]:
@@ -41,17 +42,23 @@ def evenly(rows: list[Row], count: int) -> list[Row]:
 
 
 def rendered(
-    corpus: Corpus, assets: list[Row], config: RenderConfig, kept: Path | None = None, views_kept: int | None = None
+    corpus: Corpus,
+    assets: list[Row],
+    config: RenderConfig,
+    kept: Path | None = None,
+    views_kept: int | None = None,
+    threads: int = 1,
 ) -> Iterator[Rendered]:
     """Every asset in turn; the first one is rendered once more beforehand, untimed, to warm the engine up.
 
     Args:
         kept: a folder for results, which are not made anew where they are there already.
         views_kept: how many views of each go there; None: all.
+        threads: of Blender.
     """
     files = {asset["uid"]: kept and kept / f"{asset['uid'].replace('/', '_')}.npz" for asset in assets}
     missing = [asset for asset in assets if not (kept and files[asset["uid"]].exists())]
-    made = _render_all(corpus, missing, config)
+    made = _render_all(corpus, missing, config, threads)
     for asset in assets:
         file = files[asset["uid"]]
         if asset not in missing:
@@ -67,18 +74,19 @@ def rendered(
         yield result
 
 
-def _render_all(corpus: Corpus, assets: list[Row], config: RenderConfig) -> Iterator[Rendered]:
+def _render_all(corpus: Corpus, assets: list[Row], config: RenderConfig, threads: int) -> Iterator[Rendered]:
     if not assets:
         return
     with tempfile.TemporaryDirectory() as scratch:
-        stage = RenderStage(config, StageContext(corpus, Path(scratch)))
+        stage = RenderStage(config, StageContext(corpus, Path(scratch), threads))
         stage.setup()
         try:
             _views(stage, assets[0])
             for asset in assets:
-                started = cpu_seconds()
+                started, began = cpu_seconds(), time.monotonic()
                 rgba, refusal = _views(stage, asset)
-                yield Rendered(asset["uid"], cpu_seconds() - started, rgba, refusal)
+                spent, passed = cpu_seconds() - started, time.monotonic() - began
+                yield Rendered(asset["uid"], spent, rgba, refusal, passed)
         finally:
             stage.close()
 
