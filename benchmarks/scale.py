@@ -37,7 +37,10 @@ from pipeline.status import corpus_status
 from pipeline.verify import verify
 from tests.pipeline.synthetic_corpus import object_row
 
-NOTES = "A corpus of trivial rows, of which only the small columns, the records and the index are real."
+NOTES = (
+    "A corpus of trivial rows, of which only the small columns, the records and the index are real. Seconds hold for a "
+    "machine that had other work; CPU seconds are of the step alone."
+)
 
 
 class SimulatedSource(AssetSource):
