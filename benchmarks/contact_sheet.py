@@ -21,6 +21,7 @@ COMPARED_OBJECTS = 100  # as in benchmarks.render
 COLUMNS = 10
 SIZE = 128  # of a picture on the sheet
 VIEW = 0  # from above
+GROUND = "#5b86b5"  # hardly a thing has this colour
 
 
 def main() -> None:
@@ -37,12 +38,12 @@ def main() -> None:
     for shading in arguments.shadings:
         for config, folder in sources(shading):
             results = rendered(corpus, assets, config, arguments.kept / folder)
-            strips.append([over_white(result.rgba) for result in results])
+            strips.append([over_ground(result.rgba) for result in results])
     blocks = []
     for first in range(0, len(assets), COLUMNS):
         for strip in strips:
             tiles = strip[first : first + COLUMNS]
-            blank = [np.full_like(tiles[0], 255)] * (min(COLUMNS, len(assets)) - len(tiles))
+            blank = [over_ground(np.zeros((VIEW + 1, 1, 1, 4), np.uint8))] * (min(COLUMNS, len(assets)) - len(tiles))
             blocks.append(np.concatenate(tiles + blank, axis=1))
     Image.fromarray(np.concatenate(blocks)).save(arguments.sheet, quality=80)
 
@@ -56,11 +57,11 @@ def sources(shading: str) -> list[tuple[RenderConfig, str]]:
     return [(RenderConfig(engine="raster", **settings), f"{raster_version()}-{shading}"), blender]
 
 
-def over_white(rgba_VHW4: np.ndarray) -> np.ndarray:
+def over_ground(rgba_VHW4: np.ndarray) -> np.ndarray:
     """[SIZE, SIZE, 3] one view; grey all over where the object was refused."""
     if not len(rgba_VHW4):
         return np.full((SIZE, SIZE, 3), 128, np.uint8)
-    image = Image.new("RGBA", rgba_VHW4.shape[2:0:-1], "white")
+    image = Image.new("RGBA", rgba_VHW4.shape[2:0:-1], GROUND)
     image.alpha_composite(Image.fromarray(rgba_VHW4[VIEW]))
     return np.asarray(image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS))
 
