@@ -1,7 +1,7 @@
 """Fault campaign: real kills at random moments (fixed seeds) of runs of sleeping stages, and of the real Blender.
 
 `python -m benchmarks.cluster` (`--rounds 24 --blender-rounds 4`); a round takes half a minute on an idle machine.
-benchmarks/scale.py, throughput.py and bucket.py add their figures to the same result.
+benchmarks/scale.py, throughput.py, bucket.py and metrics.py add their figures to the same result.
 """
 
 import argparse
