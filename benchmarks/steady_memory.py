@@ -3,8 +3,9 @@
     python -m benchmarks.steady_memory CORPUS [--objects 500] [--blender-objects 60] [--full 10]
 
 CORPUS has finished its assets stage. Many objects go through one worker, small, and its resident memory is read after
-each: of the worker itself for the raster engine, of Blender's own process for BlenderProc. Then a few, in another
-worker, with 36 views at 512², where the peak during each object is read. Writes its part of render.json.
+each: of the worker itself for the raster engine, of Blender's own process for BlenderProc. Then a few, the two largest
+among them, in another worker, with 36 views at 512², where the peak during each object is read. Writes its part of
+render.json.
 """
 
 import argparse
@@ -32,7 +33,8 @@ WARM_UP = 20  # objects until caches, pools and the largest buffers are there
 WINDOW = 20
 NOTES = (
     "Resident memory of one worker in its own process. Growth: between the medians after the first 20 objects and at "
-    "the end. Peak: the highest at any moment of an object of 36 views at 512², with image files and points. pandas is "
+    "the end. Peak: the highest at any moment of an object of 36 views at 512², with image files and points; median and maximum, the corpus' "
+    "two largest files included. pandas is "
     "kept out, as where only the extra [render] is installed; where it is installed pyarrow imports it, for 50 MB more."
 )
 
@@ -49,7 +51,7 @@ def main() -> None:
         after, _ = in_a_worker(arguments.corpus, objects, {"engine": engine, **SMALL})
         name = "" if engine == "raster" else "_blender"
         figures |= {f"rss_growth_mb_{len(after)}{name}": growth(after), f"rss_max_mb{name}": max(after)}
-    _, peaks = in_a_worker(arguments.corpus, arguments.full, FULL)
+    _, peaks = in_a_worker(arguments.corpus, arguments.full, FULL, largest=2)
     figures |= {"rss_peak_mb_512": float(np.median(peaks)), "rss_peak_mb_512_max": max(peaks)}
     print(record("render", figures, NOTES, part="memory").read_text(encoding="utf-8"))
 
@@ -59,16 +61,20 @@ def growth(used: list[float]) -> float:
     return float(np.median(used[-WINDOW:]) - np.median(used[WARM_UP : WARM_UP + WINDOW]))
 
 
-def in_a_worker(corpus: str, objects: int, settings: dict[str, Any]) -> tuple[list[float], list[float]]:
-    """`resident_mb` in a process that has done nothing else."""
+def in_a_worker(
+    corpus: str, objects: int, settings: dict[str, Any], largest: int = 0
+) -> tuple[list[float], list[float]]:
+    """`resident_mb` in a process that has done nothing else, of the `largest` files and others."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measured, (corpus, objects, settings))
+        return pool.apply(_measured, (corpus, objects, settings, largest))
 
 
-def _measured(name: str, objects: int, settings: dict[str, Any]) -> tuple[list[float], list[float]]:
+def _measured(name: str, objects: int, settings: dict[str, Any], largest: int) -> tuple[list[float], list[float]]:
     sys.modules["pandas"] = None  # see NOTES
     corpus = Corpus(name)
-    return resident_mb(corpus, evenly(assets_of(corpus), objects), RenderConfig(**settings))
+    assets = sorted(assets_of(corpus), key=lambda asset: -asset["bytes"])
+    first, others = assets[:largest], sorted(assets[largest:], key=lambda asset: asset["uid"])
+    return resident_mb(corpus, first + evenly(others, objects - largest), RenderConfig(**settings))
 
 
 def resident_mb(corpus: Corpus, assets: list[Row], config: RenderConfig) -> tuple[list[float], list[float]]:
