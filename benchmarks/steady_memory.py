@@ -33,9 +33,9 @@ WARM_UP = 20  # objects until caches, pools and the largest buffers are there
 WINDOW = 20
 NOTES = (
     "Resident memory of one worker in its own process. Growth: between the medians after the first 20 objects and at "
-    "the end. Peak: the highest at any moment of an object of 36 views at 512², with image files and points; median and maximum, the corpus' "
-    "two largest files included. pandas is "
-    "kept out, as where only the extra [render] is installed; where it is installed pyarrow imports it, for 50 MB more."
+    "the end. Peak: the highest at any moment of an object of 36 views at 512², with image files and points; median "
+    "and maximum, the corpus' two largest files included. pandas is kept out, as where only the extra [render] is "
+    "installed; where it is installed pyarrow imports it, for 50 MB more."
 )
 
 
