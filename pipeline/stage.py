@@ -12,7 +12,7 @@ from pipeline.corpus import Corpus
 from pipeline.errors import PipelineError
 from pipeline.rows import Row
 
-__all__ = ["CorpusStage", "Failure", "Resources", "Row", "Spread", "Stage", "StageContext"]
+__all__ = ["CorpusStage", "Failure", "Resources", "Row", "Spread", "Stage", "StageContext", "one_by_one"]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from pipeline.pack.files import PlannedFile, WrittenFile, plan_files, write_file
 from pipeline.pack.generation import FOLDER, NewFiles, remove_older
 from pipeline.pack.manifest import build_manifest
 from pipeline.pack.survey import SPLITS, Survey, survey_corpus
-from pipeline.stage import CorpusStage
+from pipeline.stage import CorpusStage, one_by_one
 
+SPREAD_BYTES = 100_000_000  # less is written before other processes have even started
 WRITER_GB = 0.5  # memory of a process that writes a file: about two row groups, and Python
 
 
@@ -44,7 +45,9 @@ class PackStage(CorpusStage):
         with NewFiles(corpus) as new:
             write = partial(_write, corpus, self.config)
             items = [(new.path(file.path), file) for file in files]
-            written = self.spread(write, items, at_once=self.config.threads, memory_gb=WRITER_GB)
+            large = sum(item.stored_bytes for item in survey.packed) >= SPREAD_BYTES
+            spread = self.spread if large else one_by_one
+            written = spread(write, items, at_once=self.config.threads, memory_gb=WRITER_GB)
             new.take_place()
         with corpus.atomic_file(corpus.path(FOLDER, "ATTRIBUTION.csv")) as file:
             write_attribution(corpus, survey.packed, file)

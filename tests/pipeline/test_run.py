@@ -181,3 +181,22 @@ def test_retry_failed_and_summary_json_are_for_machines_too(run, tmp_path, confi
     run("--corpus", corpus.root, "--retry-failed")
     assert errors_of(corpus, "render")["failure"]["attempt"] == 2
     assert json.loads(Path(corpus.root, "summary.json").read_text())["errors"] == 2
+
+
+def process_of(_: int) -> int:
+    return os.getpid()
+
+
+@pytest.mark.parametrize("executor", [("local", "--workers", "2"), ("ray",)])
+def test_a_stage_over_the_corpus_is_lent_the_executors_processes(
+    run, tmp_path, config_file, monkeypatch, executor, ray_cluster
+):
+    def spreading(self, corpus) -> dict:
+        return {"processes": self.spread(process_of, range(3), at_once=2, memory_gb=0.1)}
+
+    monkeypatch.setattr(fake_stages.FakePack, "run", spreading)
+    corpus = Corpus(tmp_path / "corpus")
+    run("--corpus", corpus.root, "--config", config_file, "--stage", "assets")
+    run("--corpus", corpus.root, "--stage", "pack", "--executor", *executor)
+    processes = corpus.read_json("done", "pack.json")["figures"]["processes"]
+    assert len(processes) == 3 and os.getpid() not in processes

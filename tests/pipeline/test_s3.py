@@ -131,7 +131,7 @@ def test_a_run_that_is_killed_goes_on_although_the_store_misbehaves(corpus, serv
 
 
 def pack(corpus: Corpus, **config: float) -> list[str]:
-    """Pack by two processes; gives the packed files that lie in the bucket."""
+    """Pack; gives the packed files that lie in the bucket."""
     settings = PackConfig(file_bytes=5_000, **config)
     PackStage(settings, partial(spread_local.spread, workers=2)).run(corpus)
     return corpus.filesystem.glob(corpus.path("triplets/*/*.parquet"))
@@ -142,17 +142,18 @@ def test_a_bucket_is_packed_again_and_read(server, tmp_path, monkeypatch):
     corpus = Corpus(f"s3://{BUCKET}/{tmp_path.name}/packed")
     rows = [object_row(i, 6, views=3, size=16, num_gaussians=10) for i in range(6)]
     write_rows(corpus, rows, shard_size=3)
-    first = pack(corpus)
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.pack.stage.SPREAD_BYTES", 0)  # by processes
+        first = pack(corpus)
     assert len(first) >= 4  # of train, val and heldout
     before = corpus.read_json("triplets/manifest.json")
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.pack.stage.render_card", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("pipeline.pack.stage.render_card", stop)
         pack(corpus, min_psnr=31.5)
-    monkeypatch.undo()
     assert corpus.read_json("triplets/manifest.json") == before
     assert [item.uid for item in Corpus.open(corpus.uri).triplets("train")] == [f"ball-{i:03d}" for i in range(4)]
 

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.corpus import Corpus
 from pipeline.executors import spread_local
+from pipeline.pack import stage
 from pipeline.pack.config import PackConfig
 from pipeline.pack.manifest import check_folder
 from pipeline.pack.stage import PackStage
@@ -35,17 +36,27 @@ def manifest(corpus: Corpus) -> dict:
     return json.loads(Path(corpus.path("triplets/manifest.json")).read_text())
 
 
-def test_the_bytes_are_those_of_one_process(tmp_path, spread):
+def test_the_bytes_are_those_of_one_process(tmp_path, spread, monkeypatch):
+    monkeypatch.setattr(stage, "SPREAD_BYTES", 0)
     corpus = write_corpus(tmp_path, objects=12)
     PackStage(SMALL_FILES, one_by_one).run(corpus)
     alone = manifest(corpus)
     assert len(alone["files"]) > 4
     for path in tmp_path.glob("triplets/*/*.parquet"):
         path.unlink()
-    PackStage(SMALL_FILES, spread).run(corpus)
+    calls = []
+    PackStage(SMALL_FILES, lambda *call, **limits: calls.append(limits) or spread(*call, **limits)).run(corpus)
+    assert calls == [{"at_once": 4, "memory_gb": stage.WRITER_GB}]
     assert manifest(corpus) == alone
     assert check_folder(Corpus(tmp_path / "triplets")) == []  # the files have the checksums of those that are gone
     assert not list(tmp_path.glob("triplets.*"))
+
+
+def test_little_is_written_without_other_processes(tmp_path):
+    def spread(*_: object, **__: object) -> None:
+        raise AssertionError("not worth while")
+
+    assert PackStage(SMALL_FILES, spread).run(write_corpus(tmp_path, objects=6))["files"] > 2
 
 
 def _write_and_kill_parent(write, folder: Path, item):
@@ -60,6 +71,7 @@ def _pack_and_be_killed(folder: Path) -> None:
     def spread(function, items, **limits):
         return spread_local.spread(partial(_write_and_kill_parent, function, folder), items, workers=2, **limits)
 
+    stage.SPREAD_BYTES = 0  # of this process, which is there for this alone
     PackStage(SMALL_FILES.model_copy(update={"min_psnr": 31.5}), spread).run(Corpus(folder))
 
 
