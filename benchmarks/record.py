@@ -83,9 +83,10 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """The commit checked out, with `+` if the working tree differs from it."""
+    """The commit checked out, with `+` if the working tree differs from it in more than results."""
     head = _output("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD")
-    changed = _output("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
+    others = [".", ":!benchmarks/results", ":!docs/benchmarks.md"]
+    changed = _output("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no", "--", *others)
     return f"{head}+" if changed else head
 
 
