@@ -38,6 +38,7 @@ FOR_BLENDER = (
     "accessor of zeros",
     "animation of nothing",
     "colour that is no number",
+    "dae ",
     "every node twice",
     "fbx header only",
     "fbx node of 4 GB",
@@ -63,6 +64,7 @@ FOR_BLENDER = (
     "scale of 1e30",
     "stl flipped 6",
     "stl vertex that is no",
+    "usdz ",
     "vertex far away",
     "vertex that is no number",
 )

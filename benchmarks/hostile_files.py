@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.hostile_gltf import CORNERS, TRIANGLES, Files, box, crafted_gltf, glb, png
+from benchmarks.hostile_scenes import collada, crafted_scenes, usdz
 
 SEED = 0
-MAIN = (".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx")
+MAIN = (".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx", ".dae", ".usdz")
 FACES = "".join(f"f {a + 1}/1 {b + 1}/2 {c + 1}/3\n" for a, b, c in TRIANGLES)
 VERTICES = "".join(f"v {x} {y} {z}\n" for x, y, z in CORNERS)
 OBJ = f"mtllib box.mtl\n{VERTICES}vt 0 0\nvt 1 0\nvt 1 1\nusemtl paint\n{FACES}"
@@ -25,12 +26,12 @@ FBX_HEADER = b"Kaydara FBX Binary  \0\x1a\0" + struct.pack("<I", 7400)
 
 def all_cases() -> dict[str, Files]:
     """Every crafted case."""
-    cases = crafted_gltf() | _obj() | _ply() | _stl() | _fbx() | _names()
+    cases = crafted_gltf() | crafted_scenes() | _obj() | _ply() | _stl() | _fbx() | _names()
     for ending in MAIN:
         cases[f"empty {ending}"] = {f"empty{ending}": b""}
         cases[f"noise {ending}"] = {f"noise{ending}": np.random.default_rng(SEED).bytes(5000)}
         cases[f"picture {ending}"] = {f"picture{ending}": png()}
-    sound = {"glb": glb(*box()), "ply": ply(), "stl": stl(), "obj": OBJ.encode()}
+    sound = {"glb": glb(*box()), "ply": ply(), "stl": stl(), "obj": OBJ.encode(), "dae": collada(), "usdz": usdz()}
     for kind, data in sound.items():
         more = 2 if kind == "glb" else 1
         for cut in np.linspace(1, len(data) - 1, 6 * more).astype(int):
