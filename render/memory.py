@@ -1,4 +1,4 @@
-"""Memory that is free is given back to the system between objects."""
+"""Memory that is free is given back to the system."""
 
 import ctypes
 

@@ -123,11 +123,14 @@ class RenderStage(Stage):
 
     def _row(self, rendering: Rendering, cameras: Cameras) -> Row:
         config, images, cloud, coverage, bright = self.config, [], SurfaceCloud(cameras), 0.0, 0.0
-        for index, (view, position) in enumerate(zip(rendering.views, cameras.positions, strict=True)):
+        positions = cameras.positions
+        for view in rendering.views:
+            index = len(images)
             coverage += float(view.rgba[..., 3].mean()) / 255 / config.views
             bright += float((view.rgba[..., :3].max(axis=-1) > BLACK)[view.rgba[..., 3] > 0].sum())
             images.append({"bytes": encode_webp(view.rgba), "path": f"{index:03d}.webp"})
-            cloud.add(view_points(view, position))
+            cloud.add(view_points(view, positions[index]))
+            del view  # before the next one is made: it takes megabytes
         if not MIN_COVERAGE <= coverage <= MAX_COVERAGE:
             raise AssetError(f"it fills {coverage:.2%} of its views; {MIN_COVERAGE:.1%} to {MAX_COVERAGE:.0%} is fine")
         surface = cloud.points(config.surface_points)

@@ -58,7 +58,7 @@ class SurfaceCloud:
         self._cells: dict[str, np.ndarray] = {
             "keys": np.zeros(0, np.int64),
             "off_centre": np.zeros(0, np.float32),
-            "numbers": np.zeros(0, np.int64),  # which of all points that were added it is
+            "numbers": np.zeros(0, np.int32),  # which of all points that were added it is
             "positions": np.zeros((0, 3), np.float32),
             "normals": np.zeros((0, 3), np.float32),
             "colors": np.zeros((0, 3), np.uint8),
@@ -77,7 +77,12 @@ class SurfaceCloud:
         names = ("positions", "normals", "colors")
         points = SurfacePoints(*(np.concatenate([getattr(part, name) for part in self._waiting]) for name in names))
         kept, keys, off_centre = _one_per_cell(points.positions, self._finest)
-        new = {"keys": keys, "off_centre": off_centre, "numbers": self._numbered + kept, **vars(points.take(kept))}
+        new = {
+            "keys": keys,
+            "off_centre": off_centre,
+            "numbers": (self._numbered + kept).astype(np.int32),
+            **vars(points.take(kept)),
+        }
         self._numbered += len(points.positions)
         self._waiting.clear()
         old = self._cells

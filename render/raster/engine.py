@@ -8,6 +8,7 @@ from render.cameras import Cameras
 from render.config import RenderConfig
 from render.engine import Rendering, Unsupported
 from render.geometry import z_up_matrix
+from render.memory import give_back_free_memory
 from render.raster.load import load, without_emission
 from render.raster.occlusion import UNLIT, bake
 from render.raster.rasterizer import Rasterizer
@@ -30,6 +31,7 @@ class RasterEngine:
             loaded = load(main, to_z_up, self.config.max_triangles)
         except MemoryError as error:
             raise AssetError("it takes more memory to load than there is") from error
+        give_back_free_memory()  # the file's words take many times what they mean
         surface, sky = loaded.surface, UNLIT
         if self.config.shading == "diffuse":
             surface = without_emission(surface)
