@@ -101,6 +101,7 @@ def measure(folder: Path, assets: str, objects: int) -> dict[str, float]:
 
 def one_run(options: argparse.Namespace) -> dict[str, Any]:
     """Seconds of a run, until its first step began, and when each shard was through, with its objects."""
+    os.environ.setdefault("RAY_worker_niceness", "0")  # as local workers have: Ray's would wait for all else there is
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cpus])
     corpus = Corpus(options.corpus)
     config = Config.model_validate(read_manifest(corpus)["config"])
