@@ -1,6 +1,6 @@
 """Compiling the CPU's kernels once for all workers of a machine, in a process of its own.
 
-Numba's compiler leaves 100 MB behind in a worker and needs half a minute of a core, which every worker of a fresh
+Numba's compiler leaves some 100 MB behind in a worker and needs seconds of a core, which every worker of a fresh
 machine would spend at the same time. So the first one starts a process that compiles, the others wait for it, and all
 read machine code from the cache. Where there is no folder to cache it in, each worker compiles for itself.
 
@@ -34,22 +34,27 @@ def compile_kernels(config: FitConfig) -> None:
     folder = project.stats.cache_path
     if folder is None:
         return
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    wanted = hashlib.sha256(f"{code_version()} {config.sh_degree > 0}".encode()).hexdigest()[:16]
-    done = Path(folder, f"compiled-{wanted}")
+    try:
+        _compile_once(Path(folder), config.sh_degree)
+    except (OSError, subprocess.CalledProcessError) as error:  # no locks on this disk, no room, …
+        reason = getattr(error, "stderr", None) or error
+        logger.warning("fit: every worker compiles for itself, since compiling ahead failed: %s", reason)
+
+
+def _compile_once(folder: Path, sh_degree: int) -> None:
+    wanted = hashlib.sha256(f"{code_version()} {sh_degree > 0}".encode()).hexdigest()[:16]
+    done = folder / f"compiled-{wanted}"
     if done.exists():
         return
-    with Path(folder, "compiling").open("w") as lock:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "compiling").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if done.exists():
             return
         logger.info("fit: compiling the CPU's kernels (once on this machine)")
-        command = [sys.executable, "-m", "fit_gaussians.warm_up", str(config.sh_degree)]
-        finished = subprocess.run(command, capture_output=True, text=True, check=False)
-        if finished.returncode:
-            logger.warning("fit: every worker compiles for itself, since compiling ahead failed: %s", finished.stderr)
-        else:
-            done.touch()
+        command = [sys.executable, "-m", "fit_gaussians.warm_up", str(sh_degree)]
+        subprocess.run(command, capture_output=True, text=True, check=True)
+        done.touch()
 
 
 def fit_a_square(sh_degree: int) -> None:

@@ -1,6 +1,7 @@
 """A corpus of the fake stages."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from pipeline import registry
 from pipeline.assets.sources import SOURCES
 from pipeline.config import Config
 from pipeline.corpus import Corpus
+from pipeline.executors import spread_local
 from pipeline.planning import ensure_planned
+from pipeline.stage import Spread
 from tests.pipeline import fake_stages
 
 
@@ -36,3 +39,14 @@ def new_corpus(fakes, tmp_path) -> Callable[[Config], Corpus]:
         return corpus
 
     return make
+
+
+@pytest.fixture(params=["local", "ray"])
+def spread(request) -> Spread:
+    """A function over many items, by two worker processes or by two tasks of the session's Ray."""
+    if request.param == "local":
+        return partial(spread_local.spread, workers=2)
+    request.getfixturevalue("ray_cluster")
+    from pipeline.executors import spread_ray
+
+    return partial(spread_ray.spread, workers=2)

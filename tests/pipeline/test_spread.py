@@ -10,19 +10,8 @@ import pytest
 
 from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.executors import spread_local
-from pipeline.stage import Spread
 
 TWO = {"at_once": 2, "memory_gb": 0.1}
-
-
-@pytest.fixture(params=["local", "ray"])
-def spread(request) -> Spread:
-    if request.param == "local":
-        return partial(spread_local.spread, workers=2)
-    request.getfixturevalue("ray_cluster")
-    from pipeline.executors import spread_ray
-
-    return partial(spread_ray.spread, workers=2)
 
 
 def square(number: int) -> tuple[int, int]:

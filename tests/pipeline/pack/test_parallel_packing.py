@@ -8,28 +8,16 @@ import time
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from pipeline.corpus import Corpus
 from pipeline.executors import spread_local
 from pipeline.pack import stage
 from pipeline.pack.config import PackConfig
 from pipeline.pack.manifest import check_folder
 from pipeline.pack.stage import PackStage
-from pipeline.stage import Spread, one_by_one
+from pipeline.stage import one_by_one
 from tests.pipeline.synthetic_corpus import write_corpus
 
 SMALL_FILES = PackConfig(file_bytes=15_000)
-
-
-@pytest.fixture(params=["local", "ray"])
-def spread(request) -> Spread:
-    if request.param == "local":
-        return partial(spread_local.spread, workers=2)
-    request.getfixturevalue("ray_cluster")
-    from pipeline.executors import spread_ray
-
-    return partial(spread_ray.spread, workers=2)
 
 
 def manifest(corpus: Corpus) -> dict:
