@@ -18,9 +18,9 @@ import tyro
 
 from benchmarks.record import RESULTS, record
 from model.config import EvaluateConfig, TrainConfig
-from model.evaluate import evaluate
-from model.train import train
-from pipeline.corpus import Corpus
+from model.evaluation.evaluate import evaluate
+from model.training.train import train
+from pipeline import Corpus
 
 ONE_VIEW = {"voting_views": 1, "voting_weights": "uniform"}
 ARMS: dict[str, dict] = {

@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.at_work import AtWork, Note
+from fakes.corpus import errors_of, uids_of
+from fakes.fault_round import Outcome, TwoNodes, command_line, descendants, end, fingerprint, wait_until
+from pipeline import Corpus
 from pipeline.config import load_config
-from pipeline.corpus import Corpus
-from pipeline.verify import verify
-from tests.pipeline.fake_corpus import errors_of, uids_of
-from tests.pipeline.fault_round import Outcome, TwoNodes, command_line, descendants, end, fingerprint, wait_until
+from pipeline.state.verify import verify
+from pipeline.work.at_work import AtWork, Note
 
 OBJECTS, SHARDS = 4, 2
 CONFIG = """
@@ -41,7 +41,7 @@ def blender_round(folder: Path, seed: int, expected: Corpus, nodes: TwoNodes) ->
     in_hand: dict[tuple[str, ...], int] = {}
 
     def at_work() -> bool:
-        victims[:] = [pid for pid in descendants(os.getpid()) if "render.blender_worker" in command_line(pid)]
+        victims[:] = [pid for pid in descendants(os.getpid()) if "render.blender.worker" in command_line(pid)]
         in_hand.update({note.uids: note.call for note in _notes(corpus) if note.uids})
         return bool(victims and in_hand)
 

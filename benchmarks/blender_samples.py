@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.record import record
 from benchmarks.render import agreement
 from benchmarks.render_views import Rendered, assets_of, evenly, rendered
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from render.config import RenderConfig
 
 VIEWS = 4

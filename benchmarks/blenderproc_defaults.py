@@ -19,7 +19,7 @@ from blenderproc.python.renderer import RendererUtility
 from blenderproc.python.utility.Initializer import _Initializer, clean_up
 from mathutils import Matrix
 
-from render import blender_worker
+from render.blender import worker as blender_worker
 from render.cameras import fibonacci_cameras
 from render.geometry import z_up_matrix
 

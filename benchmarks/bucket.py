@@ -15,7 +15,7 @@ import requests
 from benchmarks.cluster import NAME
 from benchmarks.record import record
 from benchmarks.scale import agenda, fill, plan, simulated_config, status
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 
 OBJECTS = 3200
 DELAY_S = 0.02
@@ -45,7 +45,7 @@ def main() -> None:
 @contextmanager
 def delayed_server() -> Iterator[None]:
     """An S3 server, which the environment names to this process."""
-    command = [sys.executable, "-m", "tests.pipeline.s3_server"]
+    command = [sys.executable, "-m", "fakes.s3_server"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             os.environ |= {

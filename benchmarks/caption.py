@@ -19,16 +19,16 @@ from PIL import Image, ImageDraw
 
 from benchmarks.caption_corpus import captioned_corpus, image_tokens
 from benchmarks.record import record
+from caption.captioners.questions import Question, Reply
 from caption.config import CaptionConfig, EmbedConfig
 from caption.embed_stage import EmbedStage
-from caption.questions import Question, Reply
 from caption.retrieval import caption_recall, object_vectors
 from caption.stage import CaptionStage
+from pipeline import Corpus
 from pipeline.assets.properties import parse_properties
-from pipeline.corpus import Corpus
-from pipeline.rows import Row
+from pipeline.compat.torchvision_shim import prepare_torchvision
 from pipeline.stage import StageContext
-from pipeline.torchvision_shim import prepare_torchvision
+from pipeline.store.rows import Row
 
 VIEWS, SIZE = 36, 512  # of the default render config
 CATALOGUE = "PluginFurnitureCatalog.properties"
@@ -36,7 +36,7 @@ CATALOGUE = "PluginFurnitureCatalog.properties"
 
 def caption_overhead(folder: Path, objects: int) -> dict[str, float]:
     """CPU time of the stage around a model that answers at once, beside that of a small SmolVLM alone."""
-    from tests.caption.tiny_models import SENTENCE, save_smolvlm
+    from fakes.tiny_models import SENTENCE, save_smolvlm
 
     vit_tiny = {"hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 12, "num_attention_heads": 3}
     model = save_smolvlm(folder / "tiny-smolvlm", pixels=SIZE, patch_size=16, scale_factor=4, **vit_tiny)

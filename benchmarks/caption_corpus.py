@@ -6,14 +6,14 @@ from collections import Counter
 import numpy as np
 from PIL import Image
 
-from caption.background import over_background
 from caption.errors import BadRender
+from caption.pictures.subject import ASSET_COLUMNS, VIEW_COLUMNS, Subject
+from caption.pictures.views import check_render
 from caption.retrieval import caption_recall, caption_view_recall, object_vectors
-from caption.subject import ASSET_COLUMNS, VIEW_COLUMNS, Subject
-from caption.views import check_render
-from pipeline.corpus import Corpus
-from pipeline.shard_reader import ShardReader
-from pipeline.torchvision_shim import prepare_torchvision
+from pipeline import Corpus
+from pipeline.compat.torchvision_shim import prepare_torchvision
+from pipeline.store.shard_reader import ShardReader
+from pipeline.values.pictures import over_background
 
 QWEN_MERGE = 2  # patches a side that become one token
 SMOLVLM_TOKENS = 64  # of a tile, in the models of 256M and 500M

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from benchmarks.blender_round import blender_round, blender_undisturbed
 from benchmarks.record import record
-from tests.pipeline import fake_stages
-from tests.pipeline.fault_round import VICTIMS, Outcome, TwoNodes, fault_round, undisturbed
+from fakes import stages as fake_stages
+from fakes.fault_round import VICTIMS, Outcome, TwoNodes, fault_round, undisturbed
 
 NAME = "cluster"
 KINDS = [(executor, victim) for executor, victims in VICTIMS.items() for victim in victims]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks.render import COMPARED, REFERENCE_SAMPLES, raster_version
 from benchmarks.render_views import assets_of, evenly, rendered
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from render.config import RenderConfig
 
 COMPARED_OBJECTS = 100  # as in benchmarks.render

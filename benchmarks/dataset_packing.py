@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from pipeline.executors.spread_local import spread
 from pipeline.pack.config import PackConfig
 from pipeline.pack.stage import PackStage
-from pipeline.schema import INDEX, TRIPLET_TABLES
+from pipeline.store.schema import INDEX, TRIPLET_TABLES
 
 PASSES = 3  # the fastest counts, and the largest in memory
 FILE_BYTES = 100_000_000  # a quarter of the default, so that a small corpus gives files to write side by side

@@ -31,7 +31,7 @@ from benchmarks.fit_peers import peer_figures
 from benchmarks.fit_reach import reach_figures
 from benchmarks.fit_scenes import scene_figures
 from benchmarks.record import commit, record
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 
 PARTS: dict[str, Callable[[Corpus, Corpus], dict[str, float]]] = {
     "corpus": corpus_figures,

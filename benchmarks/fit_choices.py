@@ -14,12 +14,12 @@ import time
 from benchmarks.fit_corpus import views_of
 from benchmarks.record import record
 from fit_gaussians.config import FitConfig
-from fit_gaussians.cpu_fit import fit_on_cpu
+from fit_gaussians.cpu.fit import fit_on_cpu
 from fit_gaussians.metrics import measure
-from fit_gaussians.recipe import Recipe
+from fit_gaussians.recipe.recipe import Recipe
 from fit_gaussians.stage import prepare
-from pipeline.corpus import Corpus
-from pipeline.rows import Row
+from pipeline import Corpus
+from pipeline.store.rows import Row
 
 BASE = FitConfig(num_gaussians=10_000, iterations=300, backend="numba")
 SHIPPED = Recipe()

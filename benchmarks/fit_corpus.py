@@ -16,10 +16,10 @@ import numpy as np
 from benchmarks.record import commit
 from fit_gaussians.config import FitConfig
 from fit_gaussians.stage import FitStage
-from pipeline.corpus import Corpus
-from pipeline.rows import Row
-from pipeline.schema import GAUSSIANS
+from pipeline import Corpus
 from pipeline.stage import Failure, StageContext
+from pipeline.store.rows import Row
+from pipeline.store.schema import GAUSSIANS
 
 logger = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ import numpy as np
 from benchmarks.fit_corpus import SETTINGS, STANDARD, finished, values, views_of
 from benchmarks.record import record
 from fit_gaussians.config import FitConfig
-from fit_gaussians.cpu_fit import fit_on_cpu
+from fit_gaussians.cpu.fit import fit_on_cpu
 from fit_gaussians.metrics import measure
 from fit_gaussians.stage import prepare
-from pipeline.corpus import Corpus
-from pipeline.rows import Row
+from pipeline import Corpus
+from pipeline.store.rows import Row
 
 HELDOUT = 6
 BUDGETS = ((20_000, 300), (20_000, 600), (40_000, 300), (40_000, 600))

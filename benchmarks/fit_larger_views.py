@@ -15,10 +15,10 @@ from fit_gaussians.metrics import measure
 from fit_gaussians.optimise import optimise
 from fit_gaussians.stage import prepare
 from fit_gaussians.storage import prepare_for_storage
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from pipeline.errors import PipelineError
-from pipeline.rows import Row
 from pipeline.stage import StageContext
+from pipeline.store.rows import Row
 from render.config import RenderConfig
 from render.stage import RenderStage
 

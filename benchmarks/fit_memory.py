@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 
 ITERATIONS = 30
 """Memory is the same after a few: nothing grows with them."""

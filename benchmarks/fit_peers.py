@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from benchmarks.raster import FOV, NUM_GAUSSIANS, camera, draw, scene
-from fit_gaussians.rasterize.cpu import CpuView, camera_arrays
+from fit_gaussians.rasterize.kernels.view import CpuView, camera_arrays
 
 SIZE = 256
 ROUNDS = 4

@@ -16,10 +16,10 @@ from PIL import Image, ImageDraw
 
 from benchmarks.fit_corpus import SETTINGS, STANDARD, finished, splat_path, views_of
 from fit_gaussians.draw import draw
-from fit_gaussians.gaussians import Gaussians
 from fit_gaussians.views import read_views
-from pipeline.corpus import Corpus
-from pipeline.rows import Row, rows_from_table
+from pipeline import Corpus
+from pipeline.store.rows import Row, rows_from_table
+from pipeline.values.splat import Gaussians
 
 COLUMNS = 10
 GAIN = 4

@@ -18,9 +18,9 @@ from fit_gaussians.config import FitConfig
 from fit_gaussians.metrics import measure
 from fit_gaussians.optimise import optimise
 from fit_gaussians.stage import prepare
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from pipeline.errors import AssetError
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from PIL import Image
 from benchmarks.fit_reach import climb, first_to_reach
 from fit_gaussians.config import FitConfig
 from fit_gaussians.stage import FitStage
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from pipeline.errors import PipelineError
-from pipeline.rows import Row
 from pipeline.stage import Failure, StageContext
+from pipeline.store.rows import Row
 from render.config import RenderConfig
 from render.stage import RenderStage
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from benchmarks.fit_corpus import finished, fit_once, make_stage, values, views_of
 from benchmarks.record import record
 from fit_gaussians.config import FitConfig
-from pipeline.corpus import Corpus
-from pipeline.rows import Row
+from pipeline import Corpus
+from pipeline.store.rows import Row
 
 ITERATIONS = (200, 1000, 5000)
 SH_DEGREES = (0, 3)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.hostile_files import all_cases, damaged, library, write_cases
 from benchmarks.record import record
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 
 RUN_TIMEOUT_S = 3000
 OBJECT_TIMEOUT_S = 60

@@ -22,12 +22,12 @@ import trimesh
 import yaml
 
 from benchmarks.record import ROOT, record
+from fakes import stages as fake_stages
+from fakes.corpus import errors_of, uids_of
+from fakes.fault_round import CONFIG, OBJECTS, SHARDS, TABLES, undisturbed
+from pipeline import Corpus
 from pipeline.config import load_config
-from pipeline.corpus import Corpus
-from pipeline.verify import verify
-from tests.pipeline import fake_stages
-from tests.pipeline.fake_corpus import errors_of, uids_of
-from tests.pipeline.fault_round import CONFIG, OBJECTS, SHARDS, TABLES, undisturbed
+from pipeline.state.verify import verify
 
 SHARED, HOME = Path("/mnt/shared"), Path("/mnt/home")  # as all nodes see them; the home is another one on each
 CLIENT, HEAD, WORKER = "10.77.0.1", "10.77.0.10", "10.77.0.11"
@@ -128,7 +128,7 @@ def _lose_a_node(worker: subprocess.Popen) -> dict[str, float]:
         "env_vars": {fake_stages.SLOW: SECONDS_PER_OBJECT},
     }
     command = ["ray", "job", "submit", "--runtime-env-json", json.dumps(environment), "--"]
-    command += ["python", "-m", "tests.pipeline.fake_run", "--executor", "ray"]
+    command += ["python", "-m", "fakes.run", "--executor", "ray"]
     command += ["--corpus", str(SHARED / "corpus"), "--config", str(SHARED / "fake.yaml")]
     log = fake_stages.log_of(Corpus(SHARED / "corpus"))
 

@@ -16,12 +16,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.cluster import NAME
 from benchmarks.record import record
-from pipeline.corpus import Corpus
+from fakes import stages as fake_stages
+from fakes.corpus import fake_config
+from pipeline import Corpus
 from pipeline.executors import ray as executor
-from pipeline.job import Job
-from pipeline.planning import ensure_planned
-from tests.pipeline import fake_stages
-from tests.pipeline.fake_corpus import fake_config
+from pipeline.state.planning import ensure_planned
+from pipeline.work.job import Job
 
 OBJECTS = 24
 LIMIT_S = 120.0  # Ray's processes report every ten seconds

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.record import ROOT
-from pipeline.corpus import Corpus
-from pipeline.objects import CorpusObject
+from pipeline import Corpus
+from pipeline.reading.objects import CorpusObject
 from pipeline.report.pictures import comparison_sheet
 
 PICTURE = ROOT / "docs" / "images" / "demo.png"

@@ -29,15 +29,15 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from benchmarks.record import record
-from fit_gaussians.losses import image_loss
+from fit_gaussians.gpu.losses import image_loss
 from fit_gaussians.rasterize import rasterize, reference
-from fit_gaussians.rasterize.blend import blend_block
-from fit_gaussians.rasterize.blend_backward import blend_block_backward
 from fit_gaussians.rasterize.conventions import ALPHA_MAX, TRANSMITTANCE_MIN
-from fit_gaussians.rasterize.jit import kernel
-from fit_gaussians.rasterize.loss import image_loss_cpu
-from fit_gaussians.rasterize.simd import LANES, broadcast, lane_numbers, store_row
-from fit_gaussians.rasterize.tiles import BUFFER_SIZE, PLANE
+from fit_gaussians.rasterize.kernels.blend import blend_block
+from fit_gaussians.rasterize.kernels.blend_backward import blend_block_backward
+from fit_gaussians.rasterize.kernels.jit import kernel
+from fit_gaussians.rasterize.kernels.loss import image_loss_cpu
+from fit_gaussians.rasterize.kernels.simd import LANES, broadcast, lane_numbers, store_row
+from fit_gaussians.rasterize.kernels.tiles import BUFFER_SIZE, PLANE
 
 NUM_GAUSSIANS = 10_000
 FOV = math.radians(50)
@@ -162,7 +162,7 @@ def loss_ms(loss: Callable, size: int, repeats: int) -> float:
 
 def limit_figures(gaussians: dict[str, Tensor], size: int) -> dict[str, float]:
     """The pairs that contribute, what they would need at least, and what blending takes."""
-    import fit_gaussians.rasterize.cpu as cpu
+    import fit_gaussians.rasterize.kernels.view as cpu
 
     pairs = count_pairs(gaussians, size)
     buffer = np.zeros(BUFFER_SIZE, np.float32)

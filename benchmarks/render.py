@@ -30,10 +30,10 @@ import numpy as np
 import render.raster
 from benchmarks.record import record
 from benchmarks.render_views import Rendered, assets_of, cpu_seconds, evenly, rendered
-from pipeline.corpus import Corpus
-from pipeline.rows import Row
-from render import bundle
+from pipeline import Corpus
+from pipeline.store.rows import Row
 from render.config import RenderConfig
+from render.files import bundle
 
 COMPARED = {"views": 2, "resolution": 256}
 REFERENCE_SAMPLES = 64

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from pipeline.errors import PipelineError
-from pipeline.rows import Row
 from pipeline.stage import StageContext
+from pipeline.store.rows import Row
 from render.config import RenderConfig
 from render.stage import RenderStage
 

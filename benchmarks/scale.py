@@ -19,23 +19,23 @@ import pyarrow as pa
 
 from benchmarks.cluster import NAME
 from benchmarks.record import record
-from pipeline.agenda import make_agenda
+from fakes.synthetic_corpus import object_row
+from pipeline import Corpus
 from pipeline.assets.sources import SOURCES, AssetSource, Fetched
+from pipeline.command.status import corpus_status
 from pipeline.config import Config
-from pipeline.corpus import Corpus
-from pipeline.job import Job
-from pipeline.lineage import stage_content
 from pipeline.pack.config import PackConfig
 from pipeline.pack.files import plan_files
 from pipeline.pack.survey import survey_corpus
-from pipeline.planning import ensure_planned, read_manifest
 from pipeline.registry import SHARD_STAGES
-from pipeline.rows import Row, table_from_rows
-from pipeline.schema import INDEX, TABLES
 from pipeline.settings import content_hash
-from pipeline.status import corpus_status
-from pipeline.verify import verify
-from tests.pipeline.synthetic_corpus import object_row
+from pipeline.state.lineage import stage_content
+from pipeline.state.planning import ensure_planned, read_manifest
+from pipeline.state.verify import verify
+from pipeline.store.rows import Row, table_from_rows
+from pipeline.store.schema import INDEX, TABLES
+from pipeline.work.agenda import make_agenda
+from pipeline.work.job import Job
 
 NOTES = (
     "A corpus of trivial rows, of which only the small columns, the records and the index are real. Seconds hold for a "

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.record import ROOT
-from tests.pipeline.report.browser import Browser, open_browser
+from fakes.browser import Browser, open_browser
 
 IMAGES = ROOT / "docs" / "images"
 SOFTWARE_WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")

@@ -20,10 +20,10 @@ import numpy as np
 
 from benchmarks.record import record
 from benchmarks.render_views import assets_of, evenly
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from pipeline.errors import PipelineError
-from pipeline.rows import Row
 from pipeline.stage import StageContext
+from pipeline.store.rows import Row
 from render.config import RenderConfig
 from render.stage import RenderStage
 

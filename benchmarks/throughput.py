@@ -20,13 +20,13 @@ from typing import Any
 
 from benchmarks.cluster import NAME
 from benchmarks.record import record
-from pipeline.agenda import make_agenda
+from pipeline import Corpus
+from pipeline.command.status import corpus_plan
 from pipeline.config import Config
-from pipeline.corpus import Corpus
 from pipeline.executors import local
-from pipeline.job import Job, ShardReport
-from pipeline.planning import ensure_planned, read_manifest
-from pipeline.status import corpus_plan
+from pipeline.state.planning import ensure_planned, read_manifest
+from pipeline.work.agenda import make_agenda
+from pipeline.work.job import Job, ShardReport
 
 STAGES = ["render", "fit"]
 SHARD_SIZE = 2

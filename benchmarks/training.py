@@ -20,17 +20,17 @@ import tyro
 from torch import Tensor
 
 from benchmarks.record import record
-from model.augment import augment
 from model.config import AugmentConfig, TrainConfig
-from model.encoder import ClipGS, PatchBatch
-from model.frame import to_model_frame
-from model.losses import image_voting_loss, text_loss
-from model.orders import patch_orders
-from model.patches import farthest_points, nearest_neighbours
-from model.registry import ModelConfig, load_model_config
-from model.train import train
-from pipeline.corpus import Corpus
-from pipeline.schema import triplets_schema
+from model.data.augment import augment
+from model.data.frame import to_model_frame
+from model.data.orders import patch_orders
+from model.data.patches import farthest_points, nearest_neighbours
+from model.network.encoder import ClipGS, PatchBatch
+from model.network.losses import image_voting_loss, text_loss
+from model.network.registry import ModelConfig, load_model_config
+from model.training.train import train
+from pipeline import Corpus
+from pipeline.store.schema import triplets_schema
 
 DIM, VIEWS = 384, 24
 

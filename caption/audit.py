@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from caption.retrieval import caption_recall, object_vectors
-from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
+from pipeline.store.corpus_store import CorpusStore
 
 CAPTION_COLUMNS = ["uid", "caption", "caption_source"]
 EMBEDDING_COLUMNS = ["uid", "encoder", "text_embedding", "image_embeddings", "view_weights"]
@@ -39,7 +39,7 @@ class Audit:
     figures: dict[str, Any]
 
 
-def audit(corpus: Corpus) -> Audit:
+def audit(corpus: CorpusStore) -> Audit:
     """Read what the caption and embed stages wrote.
 
     Raises:
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--worst", type=int, default=20, help="captions printed (default: 20)")
     arguments = parser.parse_args()
     try:
-        result = audit(Corpus(arguments.corpus))
+        result = audit(CorpusStore(arguments.corpus))
     except ConfigError as error:
         parser.exit(2, f"{error}\n")
     for name, value in result.figures.items():

@@ -5,7 +5,7 @@ import torch
 
 from caption.config import EmbedConfig
 from caption.encoders import load_encoder
-from caption.subject import open_view
+from caption.pictures.subject import open_view
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 
 

@@ -1,9 +1,9 @@
 """The caption stage: metadata and views in, one sentence out."""
 
+from caption.captioners.registry import load_captioner
+from caption.captioners.result import Caption
 from caption.config import CaptionConfig
-from caption.registry import load_captioner
-from caption.result import Caption
-from caption.subject import ASSET_COLUMNS, VIEW_COLUMNS, Subject
+from caption.pictures.subject import ASSET_COLUMNS, VIEW_COLUMNS, Subject
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 
 OBJECTS = 32

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fit_gaussians.gaussians import Gaussians
 from fit_gaussians.rasterize import Backend, Mode
+from pipeline.values.splat import Gaussians
 
 if TYPE_CHECKING:
     import torch
@@ -50,9 +50,9 @@ def draw(
 
 
 def _draw_on_cpu(splat, world_to_camera, intrinsics, width, height, mode, eps2d, background):
-    from fit_gaussians.rasterize.cpu import POOL, camera_arrays
-    from fit_gaussians.rasterize.layout import padded
-    from fit_gaussians.rasterize.shade import shade
+    from fit_gaussians.rasterize.kernels.layout import padded
+    from fit_gaussians.rasterize.kernels.shade import shade
+    from fit_gaussians.rasterize.kernels.view import POOL, camera_arrays
 
     cameras = camera_arrays(world_to_camera, intrinsics)
     image = np.empty((len(cameras), 3, height, width), np.float32)

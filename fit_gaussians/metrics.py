@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fit_gaussians.draw import draw
-from fit_gaussians.gaussians import Gaussians
 from fit_gaussians.rasterize import Backend, Mode
-from fit_gaussians.rasterize.loss_kernel import loss_and_gradient
+from fit_gaussians.rasterize.kernels.loss_kernel import loss_and_gradient
 from fit_gaussians.views import Views
+from pipeline.values.splat import Gaussians
 
 BACKGROUND = 1.0
 """White behind prediction and truth alike, as the synthetic scenes of NeRF are scored."""

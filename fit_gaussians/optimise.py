@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fit_gaussians.config import FitConfig
-from fit_gaussians.cpu_fit import fit_on_cpu
-from fit_gaussians.gaussians import Gaussians
+from fit_gaussians.cpu.fit import fit_on_cpu
 from fit_gaussians.rasterize import Backend
-from fit_gaussians.recipe import Recipe
+from fit_gaussians.recipe.recipe import Recipe
 from fit_gaussians.views import Views
+from pipeline.values.splat import Gaussians
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +45,6 @@ def optimise(
         parts = zip(initial, views, seeds, strict=True)
         fits = [fit_on_cpu(splat, seen, seed, config, recipe) for splat, seen, seed in parts]
         return [splat for splat, _ in fits], max(steps for _, steps in fits)
-    from fit_gaussians.batch_fit import fit_batch
+    from fit_gaussians.gpu.fit import fit_batch
 
     return fit_batch(initial, views, seeds, config, backend=backend, device=device, recipe=recipe)

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from fit_gaussians.config import FitConfig
-from fit_gaussians.cpu_fit import fit_on_cpu
-from fit_gaussians.gaussians import Gaussians
-from fit_gaussians.initialise import initial_gaussians
+from fit_gaussians.cpu.fit import fit_on_cpu
+from fit_gaussians.cpu.warm_up import compile_kernels
 from fit_gaussians.metrics import measure
 from fit_gaussians.optimise import optimise
 from fit_gaussians.rasterize import Backend
+from fit_gaussians.recipe.initialise import initial_gaussians
 from fit_gaussians.storage import prepare_for_storage
 from fit_gaussians.views import MIN_COVERED_PIXELS, Views, read_views, split_views
-from fit_gaussians.warm_up import compile_kernels
 from pipeline.errors import AssetError, ConfigError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
+from pipeline.values.splat import Gaussians
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ space and that the low bits of every value are zero (stored BYTE_STREAM_SPLIT + 
 
 import numpy as np
 
-from fit_gaussians.gaussians import Gaussians
+from pipeline.values.splat import Gaussians
 
 MEANS_STEP = 2.0**-13
 """World units: 1/32 of a pixel when the object fills 256 pixels."""

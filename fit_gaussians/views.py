@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import AssetError
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 
 MIN_COVERED_PIXELS = 16
 """Less alpha than so many opaque pixels have: nothing that could be fitted or measured."""

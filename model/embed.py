@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from model.batches import evaluation_patches, prefetch, stack_patches
-from model.encoder import ClipGS, PatchBatch
+from model.data.batches import evaluation_patches, prefetch, stack_patches
+from model.network.encoder import ClipGS, PatchBatch
 
 
 class Splats(Protocol):

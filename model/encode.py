@@ -17,11 +17,12 @@ import numpy as np
 import pyarrow as pa
 import tyro
 
-from model.frame import Z_UP_TO_Y_UP
-from model.gaussians import gaussians_from_row, rotate
+from model.data.frame import Z_UP_TO_Y_UP
+from model.data.gaussians import gaussians_from_row, rotate
 from model.splat_encoder import load_encoder
-from pipeline.corpus import Corpus, TableWriter
 from pipeline.errors import AssetError, ConfigError, PipelineError
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.table_writer import TableWriter
 
 SCHEMA = pa.schema([("uid", pa.string()), ("encoder", pa.string()), ("embedding", pa.list_(pa.float32()))])
 GAUSSIAN_COLUMNS = ["uid", "means", "quats", "scales", "opacities", "colors"]
@@ -81,10 +82,10 @@ def input_splats(source: str, up_axis: str = "z", config: str = "") -> Iterator[
         else:
             yield path.stem, rotate(splat, Z_UP_TO_Y_UP.T) if up_axis == "y" else splat
         return
-    yield from corpus_splats(Corpus(source))
+    yield from corpus_splats(CorpusStore(source))
 
 
-def corpus_splats(corpus: Corpus) -> Iterator[tuple[str, np.ndarray]]:
+def corpus_splats(corpus: CorpusStore) -> Iterator[tuple[str, np.ndarray]]:
     """uid and Gaussians [N, 14] of every fitted object of a corpus."""
     shards = corpus.shards("gaussians")
     if not shards:
@@ -96,7 +97,7 @@ def corpus_splats(corpus: Corpus) -> Iterator[tuple[str, np.ndarray]]:
 
 def _read_splat(path: Path) -> np.ndarray | None:
     """[N, 14] of a splat in the 3DGS layout; None for a PLY that is a mesh."""
-    from fit_gaussians.ply import read_ply
+    from pipeline.values.ply import read_ply
 
     with path.open("rb") as file:
         header = file.read(65536).partition(b"end_header")[0]
@@ -108,7 +109,7 @@ def _read_splat(path: Path) -> np.ndarray | None:
 def _fitted_mesh(path: Path, config: str) -> Iterator[tuple[str, np.ndarray]]:
     """The mesh, rendered and fitted by the pipeline's own command in a temporary corpus."""
     with tempfile.TemporaryDirectory(prefix="clip-gs-mesh-") as folder:
-        corpus = Corpus(f"{folder}/corpus")
+        corpus = CorpusStore(f"{folder}/corpus")
         for stage in ("assets", "render", "fit"):
             command = [sys.executable, "-m", "pipeline.run", "--stage", stage, "--corpus", corpus.uri]
             flags = ["--assets.source", "folder", "--assets.path", str(path)]

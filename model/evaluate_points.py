@@ -1,7 +1,7 @@
 """Zero-shot classification of a published point-cloud test set: `python -m model.evaluate_points FILES --run …`.
 
-Every point becomes a grey ball (model/point_sets.py), so the figures are of shape alone and stand beside those of
-point-cloud models. The paper's ModelNet-GS is another thing: splats that were fitted to renders of the meshes.
+Every point becomes a grey ball (model/evaluation/point_sets.py), so the figures are of shape alone and stand beside
+those of point-cloud models. The paper's ModelNet-GS is another thing: splats that were fitted to renders of the meshes.
 """
 
 import json
@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from model.label_sets import label_set
-from model.point_sets import read_point_set, splat_of_points
-from model.retrieval import with_interval
+from model.evaluation.label_sets import label_set
+from model.evaluation.point_sets import read_point_set, splat_of_points
+from model.evaluation.retrieval import with_interval
+from model.evaluation.zero_shot import class_average, class_vectors, top_k_hits
 from model.splat_encoder import load_encoder
-from model.zero_shot import class_average, class_vectors, top_k_hits
 from pipeline.errors import ConfigError, PipelineError
 
 TOP_KS = (1, 3, 5)

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from model.encode import corpus_splats
 from model.splat_encoder import load_encoder
-from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.store.corpus_store import CorpusStore
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def search(arguments: Arguments) -> list[tuple[str, float]]:
     Raises:
         ConfigError: no such corpus, run or embeddings, or embeddings of another encoder.
     """
-    corpus = Corpus(arguments.corpus)
+    corpus = CorpusStore(arguments.corpus)
     folder = arguments.run if "/" in arguments.run else f"{corpus.uri.rstrip('/')}/runs/{arguments.run}"
     encoder = load_encoder(folder)
     if arguments.embeddings:
@@ -64,7 +64,7 @@ def _read_embeddings(path: str, encoder: str) -> tuple[list[str], np.ndarray]:
     return table["uid"].to_pylist(), np.array(table["embedding"].to_pylist(), np.float32)
 
 
-def _names(corpus: Corpus, uids: set[str]) -> dict[str, str]:
+def _names(corpus: CorpusStore, uids: set[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for shard in corpus.shards("assets"):
         rows = corpus.read_rows("assets", shard, columns=["uid", "name"])
@@ -75,7 +75,7 @@ def _names(corpus: Corpus, uids: set[str]) -> dict[str, str]:
 def main(arguments: Arguments) -> None:
     """Print the result as a table."""
     found = search(arguments)
-    names = _names(Corpus(arguments.corpus), {uid for uid, _ in found})
+    names = _names(CorpusStore(arguments.corpus), {uid for uid, _ in found})
     table = Table("cosine", "uid", "name")
     for uid, cosine in found:
         table.add_row(f"{cosine:.3f}", escape(uid), escape(names.get(uid, "")))

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from model.embed import embed_splats
-from model.encoder import ClipGS
-from model.pretrained import from_pretrained
+from model.network.encoder import ClipGS
+from model.network.pretrained import from_pretrained
 from pipeline.errors import AssetError
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from model.evaluate import evaluate
-from model.train import train
-from pipeline.corpus import Corpus
+from model.evaluation.evaluate import evaluate
+from model.training.train import train
 from pipeline.stage import CorpusStage
+from pipeline.store.corpus_store import CorpusStore
 
 
 class TrainStage(CorpusStage):
@@ -14,7 +14,7 @@ class TrainStage(CorpusStage):
     name = "train"
     after = ("pack",)
 
-    def run(self, corpus: Corpus) -> dict[str, Any]:
+    def run(self, corpus: CorpusStore) -> dict[str, Any]:
         return train(corpus, self.config)
 
 
@@ -24,5 +24,5 @@ class EvaluateStage(CorpusStage):
     name = "evaluate"
     after = ("train",)
 
-    def run(self, corpus: Corpus) -> dict[str, Any]:
+    def run(self, corpus: CorpusStore) -> dict[str, Any]:
         return evaluate(corpus, self.config)

@@ -1,14 +1,22 @@
 """3D assets to triplets. `from pipeline import Corpus` reads what came out (docs/dataset.md)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Corpus"]
+if TYPE_CHECKING:
+    from pipeline.reading.corpus import Corpus
+    from pipeline.reading.torch_stream import TripletStream
+
+__all__ = ["Corpus", "TripletStream"]
 
 
 def __getattr__(name: str) -> Any:
-    """`Corpus` brings pyarrow and fsspec, which submodules that only hold config do not need."""
+    """Public names are imported when they are asked for: they bring pyarrow and torch, which config does not need."""
     if name == "Corpus":
-        from pipeline.corpus import Corpus
+        from pipeline.reading.corpus import Corpus
 
         return Corpus
+    if name == "TripletStream":
+        from pipeline.reading.torch_stream import TripletStream
+
+        return TripletStream
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,23 +13,23 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import logs
-from pipeline.agenda import Agenda, due_corpus_stages, make_agenda
-from pipeline.command_line import PROGRAM, Options, Request, parse, parse_shards
-from pipeline.corpus import Corpus
-from pipeline.corpus_runner import is_due, run_corpus_stage
+from pipeline.command.command_line import PROGRAM, Options, Request, parse, parse_shards
+from pipeline.command.progress import StageProgress
+from pipeline.command.status import corpus_plan, corpus_status, new_corpus_plan
+from pipeline.command.status_tables import duration, plan_table, status_table
+from pipeline.command.summary import failure_table, summary_tables, write_summary
 from pipeline.errors import ConfigError, StorageError, WorkerCrash
 from pipeline.executors.machine import default_workers
-from pipeline.full_disk import is_full, what_is_full
-from pipeline.job import Job
-from pipeline.ledger import Redo
-from pipeline.planning import ensure_planned, keep_config, list_objects, read_manifest
-from pipeline.progress import StageProgress
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
-from pipeline.status import corpus_plan, corpus_status, new_corpus_plan
-from pipeline.status_tables import duration, plan_table, status_table
-from pipeline.summary import failure_table, summary_tables, write_summary
-from pipeline.verify import repair, verify
+from pipeline.state.ledger import Redo
+from pipeline.state.planning import ensure_planned, keep_config, list_objects, read_manifest
+from pipeline.state.verify import repair, verify
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.full_disk import is_full, what_is_full
 from pipeline.version import code_version
+from pipeline.work.agenda import Agenda, due_corpus_stages, make_agenda
+from pipeline.work.corpus_runner import is_due, run_corpus_stage
+from pipeline.work.job import Job
 
 EXIT_WRONG, EXIT_USAGE, EXIT_STORAGE, EXIT_CRASH, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 3, 4, 130, 143
 
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(request: Request, console: Console) -> int:
     options = request.options
-    corpus = Corpus(options.corpus)
+    corpus = CorpusStore(options.corpus)
     try:
         if options.status or options.verify or options.repair:
             return _show(request, corpus, console)
@@ -72,7 +72,7 @@ def _dispatch(request: Request, console: Console) -> int:
         raise
 
 
-def _show(request: Request, corpus: Corpus, console: Console) -> int:
+def _show(request: Request, corpus: CorpusStore, console: Console) -> int:
     """--status, --verify and --repair."""
     options, manifest = request.options, read_manifest(corpus)
     if manifest is None:
@@ -100,7 +100,7 @@ def _show(request: Request, corpus: Corpus, console: Console) -> int:
     return EXIT_WRONG
 
 
-def _plan(request: Request, corpus: Corpus, console: Console) -> int:
+def _plan(request: Request, corpus: CorpusStore, console: Console) -> int:
     """--plan: nothing is written."""
     options, manifest = request.options, read_manifest(corpus)
     shard_stages, corpus_stages = _chosen_stages(options)
@@ -125,7 +125,7 @@ def _answer(
     return 0
 
 
-def _run(request: Request, corpus: Corpus, console: Console) -> int:
+def _run(request: Request, corpus: CorpusStore, console: Console) -> int:
     options = request.options
     shard_stages, corpus_stages = _chosen_stages(options)
     with console.status("planning …"):  # a large source takes minutes
@@ -177,7 +177,7 @@ def _report_waiting(job: Job, agenda: Agenda, shards: int, console: Console) -> 
 
 
 def _print_end(
-    request: Request, corpus: Corpus, shards: Sequence[int], shard_stages: Sequence[str], console: Console
+    request: Request, corpus: CorpusStore, shards: Sequence[int], shard_stages: Sequence[str], console: Console
 ) -> None:
     failures = failure_table(corpus, shards, shard_stages)
     if failures is not None:
@@ -201,7 +201,7 @@ def _chosen_stages(options: Options) -> tuple[list[str], list[str]]:
     return [], [options.stage]
 
 
-def _job(request: Request, corpus: Corpus) -> Job:
+def _job(request: Request, corpus: CorpusStore) -> Job:
     options = request.options
     forced = Redo.OUTDATED if options.stage == "all" else Redo.EVERYTHING
     return Job(

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
-from pipeline.corpus import Corpus
 from pipeline.errors import PipelineError
-from pipeline.rows import Row
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.rows import Row
 
 __all__ = ["CorpusStage", "Failure", "Resources", "Row", "Spread", "Stage", "StageContext", "one_by_one"]
 
@@ -47,7 +47,7 @@ class Failure:
 class StageContext:
     """What the runner lends to a stage's worker."""
 
-    corpus: Corpus
+    corpus: CorpusStore
     scratch: Path  # a local folder that this worker may fill; removed when it ends
     threads: int = 1  # CPU threads that the worker may keep busy
 
@@ -132,7 +132,7 @@ class CorpusStage(ABC):
         self.spread = spread
 
     @abstractmethod
-    def run(self, corpus: Corpus) -> Mapping[str, Any]:
+    def run(self, corpus: CorpusStore) -> Mapping[str, Any]:
         """Do the work; return small JSON-able figures, which the runner keeps in `done/STAGE.json`.
 
         Raises:

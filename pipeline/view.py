@@ -12,8 +12,8 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
-from pipeline.corpus import Corpus
 from pipeline.errors import AssetError, ConfigError
+from pipeline.reading.corpus import Corpus
 
 CLASSIC_EPS2D = 0.3  # what a PLY that says nothing was most likely fitted with
 
@@ -45,9 +45,9 @@ def object_page(uri: str, uid: str | None) -> str:
         ConfigError: no uid, no corpus, or the object was not fitted.
         KeyError: the corpus has no such object.
     """
-    from fit_gaussians.gaussians import Gaussians
     from pipeline.report.card import draw_card
     from pipeline.report.object_page import render_object_page
+    from pipeline.values.splat import Gaussians
 
     if not uid:
         raise ConfigError("which object? name it by --uid UID")
@@ -64,8 +64,8 @@ def ply_page(path: Path) -> str:
     Raises:
         AssetError: it is not one.
     """
-    from fit_gaussians.ply import read_ply
     from pipeline.report.object_page import render_object_page
+    from pipeline.values.ply import read_ply
 
     read = read_ply(path)
     mode, eps2d = read.rasterize_mode or "classic", read.eps2d if read.eps2d is not None else CLASSIC_EPS2D

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import AssetError
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 from render.cameras import Cameras
 from render.engine import Engine, Rendering, Unsupported
 

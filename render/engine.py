@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.errors import AssetError
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 from render.cameras import Cameras
 from render.layers import RenderedView
 
@@ -44,7 +44,7 @@ class Engine(Protocol):
         """Render one object.
 
         Args:
-            main: the asset's main file, unpacked into a folder of its own and checked by `render.guards`.
+            main: the asset's main file, unpacked into a folder of its own and checked by `render.files.guards`.
             asset: its row of the assets table.
             cameras: from where it is seen.
             folder: where files may be left until the views have been read.

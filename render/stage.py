@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from pipeline.errors import AssetError, ConfigError, PipelineError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
-from render import bundle, draco, guards
-from render.animation import has_animation
 from render.auto_engine import AutoEngine, blender_is_installed
 from render.cameras import Cameras, cameras_at
 from render.config import RenderConfig
 from render.engine import Engine, Rendering
+from render.files import bundle, draco, guards
+from render.files.animation import has_animation
 from render.images import encode_webp
 from render.memory import give_back_free_memory
 from render.surface import SurfaceCloud, view_points
@@ -42,8 +42,8 @@ def make_engine(config: RenderConfig, context: StageContext) -> Engine:
 
 
 def _blender(config: RenderConfig, context: StageContext) -> Engine:
-    from render.blender_engine import BlenderEngine
-    from render.blender_process import BlenderProcess, Limits
+    from render.blender.engine import BlenderEngine
+    from render.blender.process import BlenderProcess, Limits
 
     limits = Limits(context.threads, config.timeout_s, config.memory_gb, config.recycle_after, config.recycle_gb)
     return BlenderEngine(config, BlenderProcess(context.scratch, limits))

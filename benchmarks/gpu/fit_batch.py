@@ -23,13 +23,13 @@ import torch
 from benchmarks.fit_corpus import views_of
 from benchmarks.fit_scenes import SCENES, render
 from benchmarks.record import record
-from fit_gaussians.batch_fit import fit_batch
 from fit_gaussians.config import FitConfig
+from fit_gaussians.gpu.fit import fit_batch
 from fit_gaussians.metrics import measure
 from fit_gaussians.rasterize import Backend
 from fit_gaussians.stage import prepare
-from pipeline.corpus import Corpus
-from pipeline.rows import Row
+from pipeline import Corpus
+from pipeline.store.rows import Row
 
 
 def main() -> int:

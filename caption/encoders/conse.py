@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from caption.background import over_background
 from caption.config import EncoderConfig
 from caption.encoders.batching import prepared_batches
 from caption.weights import weights_hash
+from pipeline.compat.torchvision_shim import prepare_torchvision
 from pipeline.errors import ConfigError
-from pipeline.torchvision_shim import prepare_torchvision
+from pipeline.values.pictures import over_background
 
 _DETAILS = "efficientnet-lite0:all-minilm-l6-v2"
 _INPUT_SIZE = 224

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from caption.background import over_background
 from caption.config import EncoderConfig
 from caption.encoders.batching import prepared_batches
 from caption.weights import weights_hash
+from pipeline.compat.torchvision_shim import prepare_torchvision
 from pipeline.errors import ConfigError
-from pipeline.torchvision_shim import prepare_torchvision
+from pipeline.values.pictures import over_background
 
 
 def from_config(config: EncoderConfig, threads: int, batch_size: int) -> "OpenClipEncoder":

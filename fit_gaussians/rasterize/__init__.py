@@ -79,7 +79,7 @@ def rasterize(
         expected = (*world_to_camera.shape[:2], means.shape[1], 2)
         _check_shape("means2d_grad", means2d_grad, expected)
     if backend == "numba":
-        from fit_gaussians.rasterize.autograd import rasterize_cpu as implementation
+        from fit_gaussians.rasterize.kernels.autograd import rasterize_cpu as implementation
     elif backend == "gsplat":
         from fit_gaussians.rasterize.gsplat_backend import rasterize_gsplat as implementation
     elif backend == "reference":

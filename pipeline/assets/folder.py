@@ -13,7 +13,7 @@ from pipeline.assets.checks import CHECKS
 from pipeline.assets.gather import gather
 from pipeline.assets.sources import AssetSource, Fetched
 from pipeline.errors import AssetError, ConfigError
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 
 MAX_SLUG = 60
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.download import Downloader, check_address
 from pipeline.errors import AssetError, ConfigError, Timeout, Unreachable
-from pipeline.leftovers import owned_name, remove_dead
+from pipeline.store.leftovers import owned_name, remove_dead
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
 from pipeline.errors import ConfigError
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 
 logger = logging.getLogger(__name__)
 

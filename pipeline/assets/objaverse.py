@@ -11,7 +11,7 @@ from pipeline.assets.objaverse_files import UID, Annotation, ObjaverseFiles
 from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
 from pipeline.errors import ConfigError
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 
 # Sketchfab's short names; the dataset's card gives the versions.
 LICENSES = {

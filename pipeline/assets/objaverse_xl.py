@@ -26,7 +26,7 @@ from pipeline.assets.objaverse_files import ObjaverseFiles
 from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
 from pipeline.errors import ConfigError, Missing, Modified
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 
 logger = logging.getLogger(__name__)
 

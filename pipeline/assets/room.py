@@ -4,8 +4,8 @@ import shutil
 import threading
 
 from pipeline.assets.config import AssetsConfig
-from pipeline.corpus import Corpus
 from pipeline.errors import StorageError
+from pipeline.store.corpus_store import CorpusStore
 
 GB = 1e9
 SHARE = 16  # a worker lists the store anew when it has added this share of what was left
@@ -15,7 +15,7 @@ LEAST_SHARE = 1000  # … of the whole budget at least
 class Room:
     """Asked before every fetch, told of every stored file; may be shared by threads."""
 
-    def __init__(self, corpus: Corpus, config: AssetsConfig):
+    def __init__(self, corpus: CorpusStore, config: AssetsConfig):
         self._corpus, self._config = corpus, config
         self._lock = threading.Lock()
         self._stored = 0  # bytes, when they were last counted

@@ -20,7 +20,7 @@ from pipeline.assets.gather import gather
 from pipeline.assets.properties import parse_properties
 from pipeline.assets.sources import AssetSource, Fetched
 from pipeline.errors import AssetError, ConfigError
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 
 logger = logging.getLogger(__name__)
 

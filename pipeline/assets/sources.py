@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.errors import ConfigError
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 
 # name -> where its class is; imported only when it is asked for
 SOURCES = {
@@ -43,7 +43,7 @@ class AssetSource(ABC):
 
     @abstractmethod
     def plan(self) -> Iterator[Row]:
-        """One row per asset, in a fixed order: the columns of `pipeline.schema.INDEX` except `shard`.
+        """One row per asset, in a fixed order: the columns of `pipeline.store.schema.INDEX` except `shard`.
 
         An empty `split` means that the source names none: the split is then dealt by the hash of the uid.
 

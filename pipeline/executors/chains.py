@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from pipeline.at_work import AtWork
 from pipeline.errors import PipelineError, WorkerCrash
 from pipeline.executors.watch import LOOK_S, Watch
-from pipeline.job import Chains, Job, ShardReport, Step
-from pipeline.runner import fail_shard
+from pipeline.work.at_work import AtWork
+from pipeline.work.job import Chains, Job, ShardReport, Step
+from pipeline.work.runner import fail_shard
 
 logger = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from ray import exceptions
 from pipeline import logs
 from pipeline.errors import WorkerCrash
 from pipeline.executors.machine import thread_environment
-from pipeline.job import Job, ShardReport, Step
-from pipeline.runner import run_shard
 from pipeline.stage import Resources
-from pipeline.stage_objects import StageObjects
+from pipeline.work.job import Job, ShardReport, Step
+from pipeline.work.runner import run_shard
+from pipeline.work.stage_objects import StageObjects
 
 STARTING = 8  # actors that wait for a GPU at most: demand for the autoscaler, which adds nodes by and by
 IDLE_S = 120.0  # that there are more actors than work, until one of them ends: models take long to load

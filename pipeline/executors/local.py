@@ -15,9 +15,9 @@ from pipeline import logs
 from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.executors.chains import OnReport, run_chains
 from pipeline.executors.machine import available_cpus, default_workers, thread_environment
-from pipeline.job import Chains, Job, ShardReport, Step
-from pipeline.runner import run_shard
-from pipeline.stage_objects import StageObjects
+from pipeline.work.job import Chains, Job, ShardReport, Step
+from pipeline.work.runner import run_shard
+from pipeline.work.stage_objects import StageObjects
 
 CLOSING_S = 20.0  # a worker that has not ended by then is killed
 

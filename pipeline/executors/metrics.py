@@ -6,7 +6,7 @@ workflows/grafana/clip-gs.json draws them.
 
 from ray.util.metrics import Counter
 
-from pipeline.job import ShardReport
+from pipeline.work.job import ShardReport
 
 
 class RunMetrics:

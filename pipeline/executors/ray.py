@@ -22,10 +22,10 @@ from pipeline.executors.chains import OnReport, run_chains
 from pipeline.executors.gpu_pool import GpuPool, GpuStep
 from pipeline.executors.machine import thread_environment
 from pipeline.executors.metrics import RunMetrics
-from pipeline.job import Chains, Job, ShardReport, Step
-from pipeline.runner import run_shard
 from pipeline.stage import Resources
-from pipeline.stage_objects import StageObjects
+from pipeline.work.job import Chains, Job, ShardReport, Step
+from pipeline.work.runner import run_shard
+from pipeline.work.stage_objects import StageObjects
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.at_work import AtWork, Note
-from pipeline.corpus import Corpus
 from pipeline.errors import Timeout
-from pipeline.job import Step
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.work.at_work import AtWork, Note
+from pipeline.work.job import Step
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class _Seen:
 class Watch:
     """Knows since when each worker has been at what it is at. Steps go by the handles of the executor."""
 
-    def __init__(self, corpus: Corpus):
+    def __init__(self, corpus: CorpusStore):
         self._corpus = corpus
         self._seen: dict[Any, _Seen] = {}
         self._late: dict[Any, Timeout] = {}

@@ -5,13 +5,13 @@ import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.corpus import Corpus
 from pipeline.pack.survey import PackedObject
+from pipeline.store.corpus_store import CorpusStore
 
 COLUMNS = ("uid", "name", "creator", "license", "source", "origin_uri")
 
 
-def write_attribution(corpus: Corpus, objects: Iterable[PackedObject], path: Path) -> None:
+def write_attribution(corpus: CorpusStore, objects: Iterable[PackedObject], path: Path) -> None:
     """One line per packed object, in the order of the corpus."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

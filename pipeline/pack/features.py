@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.schema import IMAGES
+from pipeline.store.schema import IMAGES
 
 
 def with_features(schema: pa.Schema) -> pa.Schema:

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from pipeline.corpus import Corpus
 from pipeline.pack.config import PackConfig
 from pipeline.pack.features import with_features
 from pipeline.pack.images import CHANGING, changes_views, with_views
 from pipeline.pack.join import Joined, joined_rows
 from pipeline.pack.page_writer import PageWriter
 from pipeline.pack.survey import SPLITS, PackedObject
-from pipeline.rows import rows_from_table, table_from_rows
-from pipeline.schema import triplets_schema
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.rows import rows_from_table, table_from_rows
+from pipeline.store.schema import triplets_schema
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _cut(objects: list[PackedObject], file_bytes: int) -> Iterator[tuple[PackedO
         yield tuple(part)
 
 
-def write_file(corpus: Corpus, path: str, planned: PlannedFile, config: PackConfig) -> WrittenFile:
+def write_file(corpus: CorpusStore, path: str, planned: PlannedFile, config: PackConfig) -> WrittenFile:
     """Join the planned objects and write them at `path`; memory holds about two row groups."""
     with corpus.atomic_file(path) as file, PageWriter(file, with_features(triplets_schema())) as writer:
         for group in _row_groups(_rows(corpus, planned.objects, config), config.row_group_bytes):
@@ -80,7 +80,7 @@ def write_file(corpus: Corpus, path: str, planned: PlannedFile, config: PackConf
     return WrittenFile(planned.path, len(planned.objects), writer.bytes, writer.sha256)
 
 
-def _rows(corpus: Corpus, objects: Iterable[PackedObject], config: PackConfig) -> Iterator[Joined]:
+def _rows(corpus: CorpusStore, objects: Iterable[PackedObject], config: PackConfig) -> Iterator[Joined]:
     changing = changes_views(config)
     decoded = CHANGING if changing else frozenset()
     for shard, group in itertools.groupby(objects, key=lambda item: item.shard):

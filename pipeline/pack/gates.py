@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.pack.config import PackConfig
 from pipeline.pack.near_duplicates import NearDuplicates
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 
 # Says for each of some rows whether it may pass. A gate may remember what it saw (duplicates): it is asked once for
 # each object that passed the gates before it, in the order of the corpus.

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.corpus import Corpus
-from pipeline.leftovers import owned_name, remove_dead
 from pipeline.pack.manifest import strangers
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.leftovers import owned_name, remove_dead
 
 FOLDER = "triplets"
 UNFINISHED = f"{FOLDER}.tmp-"
@@ -21,7 +21,7 @@ UNFINISHED = f"{FOLDER}.tmp-"
 class NewFiles:
     """Files on their way into the packed folder. On a local disk they wait beside it until all are there."""
 
-    def __init__(self, corpus: Corpus):
+    def __init__(self, corpus: CorpusStore):
         self._corpus = corpus
         self._waiting = UNFINISHED + owned_name() if corpus.is_local else FOLDER
 
@@ -49,8 +49,8 @@ class NewFiles:
             shutil.rmtree(self._corpus.path(self._waiting), ignore_errors=True)
 
 
-def remove_older(corpus: Corpus, manifest: Mapping[str, Any]) -> None:
+def remove_older(corpus: CorpusStore, manifest: Mapping[str, Any]) -> None:
     """Remove the packed files that are not in the manifest."""
-    packed = Corpus(f"{corpus.uri.rstrip('/')}/{FOLDER}")
+    packed = CorpusStore(f"{corpus.uri.rstrip('/')}/{FOLDER}")
     for path in strangers(packed, manifest["files"]):
         packed.filesystem.rm_file(packed.path(path))

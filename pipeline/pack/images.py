@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.pack.config import PackConfig
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 
 PER_VIEW = ("images", "intrinsics", "world_to_camera", "image_embeddings", "view_weights")
 

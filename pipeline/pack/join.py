@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipeline.corpus import Corpus
 from pipeline.pack.pages import Page, PageReader, unpacked_bytes
-from pipeline.schema import TABLES, TRIPLET_TABLES, is_large
-from pipeline.shard_reader import TableReader
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.schema import TABLES, TRIPLET_TABLES, is_large
+from pipeline.store.shard_reader import TableReader
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Joined:
         return self.values.nbytes + unpacked_bytes(self.pages.values())
 
 
-def joined_rows(corpus: Corpus, shard: int, uids: Sequence[str], decoded: frozenset[str]) -> Iterator[Joined]:
+def joined_rows(corpus: CorpusStore, shard: int, uids: Sequence[str], decoded: frozenset[str]) -> Iterator[Joined]:
     """The triplets of `uids`, all of one shard, in that order; large columns are read by row groups.
 
     Args:
@@ -44,7 +44,7 @@ def joined_rows(corpus: Corpus, shard: int, uids: Sequence[str], decoded: frozen
 class _ShardTable:
     """One table of a shard: its small columns, and the large ones, some of which are decoded."""
 
-    def __init__(self, corpus: Corpus, name: str, shard: int, decoded: frozenset[str], stack: ExitStack):
+    def __init__(self, corpus: CorpusStore, name: str, shard: int, decoded: frozenset[str], stack: ExitStack):
         path = corpus.shard_path(name, shard)
         large = [field for field in TABLES[name] if is_large(field)]
         self._small = pa.schema([field for field in TABLES[name] if field not in large])

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipeline.corpus import Corpus
 from pipeline.pack.files import WrittenFile
 from pipeline.pack.survey import Survey
+from pipeline.store.corpus_store import CorpusStore
 from pipeline.version import code_version
 
 CHUNK = 1 << 22
@@ -27,7 +27,7 @@ def build_manifest(
     }
 
 
-def file_digest(corpus: Corpus, *parts: str) -> tuple[str, int]:
+def file_digest(corpus: CorpusStore, *parts: str) -> tuple[str, int]:
     """SHA-256 (hex) and length of a file of the corpus."""
     digest, size = hashlib.sha256(), 0
     with corpus.filesystem.open(corpus.path(*parts), "rb") as file:
@@ -37,7 +37,7 @@ def file_digest(corpus: Corpus, *parts: str) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def check_folder(folder: Corpus) -> list[str]:
+def check_folder(folder: CorpusStore) -> list[str]:
     """What is wrong with a packed folder (or a downloaded copy of it), one line per file; empty: nothing.
 
     Raises:
@@ -63,7 +63,7 @@ def check_folder(folder: Corpus) -> list[str]:
     return problems
 
 
-def strangers(folder: Corpus, entries: Iterable[Mapping[str, Any]]) -> list[str]:
+def strangers(folder: CorpusStore, entries: Iterable[Mapping[str, Any]]) -> list[str]:
     """Parquet files in a packed folder that are not among the manifest's entries: left by a packing that was killed."""
     files = folder.filesystem.glob(folder.path("*", "*.parquet"))
     paths = {path.removeprefix(folder.path("")) for path in files}

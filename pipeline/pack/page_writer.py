@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.corpus import TableWriter
 from pipeline.pack.pages import Page, column_of, encodings_of, unpacked_bytes
 from pipeline.pack.thrift import BINARY, I16, I32, I64, LIST, STRUCT, Struct, decode, encode
+from pipeline.store.table_writer import TableWriter
 
 MAGIC = b"PAR1"
 ZSTD = 6

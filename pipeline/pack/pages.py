@@ -1,6 +1,6 @@
 """Large columns of a shard as the encoded pages that lie in its file: they can be packed without being decoded.
 
-Stages write tables that have large columns with one row on a page (`pipeline.corpus.TableWriter`), so any choice of
+Stages write tables with large columns one row a page (`pipeline.store.table_writer.TableWriter`), so any choice of
 rows is a choice of pages. A page holds what is needed to decode it (levels, values; no dictionary).
 """
 
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from pipeline.corpus import ONE_ROW_PAGES, PAGES_KEY, Corpus
 from pipeline.errors import ConfigError
 from pipeline.pack import thrift
-from pipeline.schema import TABLES, is_large
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.schema import TABLES, is_large
+from pipeline.store.table_writer import ONE_ROW_PAGES, PAGES_KEY
 
 DATA_PAGE = 0
 LARGE = frozenset(field.name for schema in TABLES.values() for field in schema if is_large(field))
@@ -32,7 +33,7 @@ class Page:
 class PageReader:
     """The encoded pages of some columns of a Parquet file, with one row group in memory."""
 
-    def __init__(self, corpus: Corpus, path: str, metadata: pq.FileMetaData, columns: Iterable[str]):
+    def __init__(self, corpus: CorpusStore, path: str, metadata: pq.FileMetaData, columns: Iterable[str]):
         self.columns = frozenset(columns)
         self._corpus, self._path, self._metadata = corpus, path, metadata
         self._leaves = [

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
 from pipeline.pack.attribution import write_attribution
 from pipeline.pack.card import render_card, render_citation
@@ -15,6 +14,7 @@ from pipeline.pack.generation import FOLDER, NewFiles, remove_older
 from pipeline.pack.manifest import build_manifest
 from pipeline.pack.survey import SPLITS, Survey, survey_corpus
 from pipeline.stage import CorpusStage, one_by_one
+from pipeline.store.corpus_store import CorpusStore
 
 SPREAD_BYTES = 100_000_000  # less is written before other processes have even started
 WRITER_GB = 0.5  # memory of a process that writes a file: about two row groups, and Python
@@ -30,7 +30,7 @@ class PackStage(CorpusStage):
     after = ("assets", "render", "fit", "caption", "embed")
     config: PackConfig
 
-    def run(self, corpus: Corpus) -> Mapping[str, Any]:
+    def run(self, corpus: CorpusStore) -> Mapping[str, Any]:
         """Pack the corpus; the figures count triplets, by split, and what was left out, by reason.
 
         Raises:
@@ -59,7 +59,7 @@ class PackStage(CorpusStage):
         return figures(survey, manifest)
 
 
-def _write(corpus: Corpus, config: PackConfig, item: tuple[str, PlannedFile]) -> WrittenFile:
+def _write(corpus: CorpusStore, config: PackConfig, item: tuple[str, PlannedFile]) -> WrittenFile:
     """Write one file at the path given with it."""
     path, planned = item
     return write_file(corpus, path, planned, config)

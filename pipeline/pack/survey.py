@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pipeline.corpus import METADATA_KEY, Corpus
 from pipeline.errors import ConfigError
 from pipeline.pack.config import PackConfig
 from pipeline.pack.gates import Gate, gate_columns, gates
-from pipeline.read_ahead import read_ahead
-from pipeline.rows import Row, rows_from_table
-from pipeline.schema import TRIPLET_TABLES
 from pipeline.settings import content_hash
-from pipeline.shard_reader import TableReader
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.read_ahead import read_ahead
+from pipeline.store.rows import Row, rows_from_table
+from pipeline.store.schema import TRIPLET_TABLES
+from pipeline.store.shard_reader import TableReader
+from pipeline.store.table_writer import METADATA_KEY
 from pipeline.version import code_version
 
 SPLITS = ("train", "val", "heldout")
@@ -69,7 +70,7 @@ class Survey:
             self.measures["caption_score"].append(max(row["scores"]))
 
 
-def survey_corpus(corpus: Corpus, config: PackConfig) -> Survey:
+def survey_corpus(corpus: CorpusStore, config: PackConfig) -> Survey:
     """Read the small columns of every shard and let each object through the gates.
 
     An object without a row in one of the joined tables (it failed there, or is not done yet) counts as
@@ -107,12 +108,12 @@ class _Shard:
     tables: dict[str, _Table]  # those that are there, in the order of TRIPLET_TABLES
 
 
-def _read_shard(corpus: Corpus, shard: int, columns: Mapping[str, list[str]]) -> _Shard:
+def _read_shard(corpus: CorpusStore, shard: int, columns: Mapping[str, list[str]]) -> _Shard:
     tables = {name: _read_table(corpus, name, shard, columns[name]) for name in TRIPLET_TABLES}
     return _Shard(shard, {name: table for name, table in tables.items() if table is not None})
 
 
-def _read_table(corpus: Corpus, name: str, shard: int, columns: list[str]) -> _Table | None:
+def _read_table(corpus: CorpusStore, name: str, shard: int, columns: list[str]) -> _Table | None:
     try:
         with closing(TableReader(corpus, corpus.shard_path(name, shard))) as table:
             rows = {row["uid"]: row for row in rows_from_table(table.columns(columns))}

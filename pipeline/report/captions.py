@@ -8,21 +8,21 @@ import numpy as np
 from PIL import Image
 
 from caption.audit import Audit, Scored
-from pipeline.corpus import Corpus
 from pipeline.report.catalogue import Entry, facet
 from pipeline.report.object_page import object_href
 from pipeline.report.overview import Failures
 from pipeline.report.page import render_template
 from pipeline.report.pictures import data_uri
-from pipeline.rows import rows_from_table
-from pipeline.shard_reader import TableReader
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.rows import rows_from_table
+from pipeline.store.shard_reader import TableReader
 
 PICTURES = 4  # views shown of an object: those that fit worst and best
 PIXELS = 160  # of a view
 
 
 def write_captions_page(
-    corpus: Corpus, title: str, audited: Audit, worst: int, entries: Collection[Entry], failures: Failures
+    corpus: CorpusStore, title: str, audited: Audit, worst: int, entries: Collection[Entry], failures: Failures
 ) -> None:
     """Write CORPUS/report/captions.html.
 
@@ -50,7 +50,7 @@ def write_captions_page(
     corpus.write_text(page, "report", "captions.html")
 
 
-def _pictures(corpus: Corpus, item: Scored) -> list[tuple[str, float]]:
+def _pictures(corpus: CorpusStore, item: Scored) -> list[tuple[str, float]]:
     """Data URIs of the views with the lowest and the highest cosine, and these."""
     order = np.argsort(item.view_weights, kind="stable")
     half = PICTURES // 2

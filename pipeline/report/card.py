@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from pipeline.report.pictures import comparison_sheet
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.report.sprites import COLUMNS, ROWS
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 
 FACETS = ("split", "category", "license", "engine", "render")  # columns to filter by, of few values each
 

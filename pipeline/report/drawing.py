@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from caption.errors import BadRender
-from caption.subject import Subject
-from caption.views import check_render
-from fit_gaussians.gaussians import Gaussians
-from pipeline.corpus import Corpus
+from caption.pictures.subject import Subject
+from caption.pictures.views import check_render
 from pipeline.report.card import Card, draw_card
 from pipeline.report.catalogue import Entry, entry_from_row
 from pipeline.report.object_page import object_file, render_object_page
 from pipeline.report.objects import Measured, read_objects
 from pipeline.report.sprites import strip_png
-from pipeline.rows import Row
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.rows import Row
+from pipeline.values.splat import Gaussians
 
 
-def draw_objects(corpus: Corpus, objects: Sequence[Measured], threads: int) -> list[Entry]:
+def draw_objects(corpus: CorpusStore, objects: Sequence[Measured], threads: int) -> list[Entry]:
     """Write the page of every object; returns their entries in the order of `objects`.
 
     No more than `threads` objects with their views are in memory, and the one that is read next.
@@ -42,13 +42,13 @@ def draw_objects(corpus: Corpus, objects: Sequence[Measured], threads: int) -> l
     return [entries[item.uid] for item in objects]
 
 
-def _draw(corpus: Corpus, row: Row) -> Entry:
+def _draw(corpus: CorpusStore, row: Row) -> Entry:
     card = draw_card(row)
     _write_page(corpus, card, row)
     return entry_from_row(row, strip_png(card.sheet), _bad_render(row))
 
 
-def _write_page(corpus: Corpus, card: Card, row: Row) -> None:
+def _write_page(corpus: CorpusStore, card: Card, row: Row) -> None:
     splat = Gaussians.from_row(row)
     page = render_object_page(card.name, splat, row["rasterize_mode"], row["eps2d"], card, report="..")
     corpus.write_text(page, "report", "objects", object_file(card.uid))

@@ -6,17 +6,17 @@ from importlib.resources import files
 import numpy as np
 
 from caption.audit import Audit
-from pipeline.corpus import Corpus
 from pipeline.report.alike import vectors_script
 from pipeline.report.catalogue import Entry, catalogue_script
 from pipeline.report.object_page import VIEWER, VIEWER_FILES, object_file
 from pipeline.report.sprites import atlases
+from pipeline.store.corpus_store import CorpusStore
 
 FOLDER = files("pipeline.report")
 SCRIPTS = ("catalogue.js", "gallery.js", "object.js")
 
 
-def write_gallery(corpus: Corpus, entries: Sequence[Entry], total: int, audited: Audit | None) -> None:
+def write_gallery(corpus: CorpusStore, entries: Sequence[Entry], total: int, audited: Audit | None) -> None:
     """Write what the gallery of `entries` needs, and remove what an older report left of objects that it drew.
 
     Args:
@@ -41,7 +41,7 @@ def write_gallery(corpus: Corpus, entries: Sequence[Entry], total: int, audited:
     _remove_others(corpus, "sprites", sprites)
 
 
-def _write_sprites(corpus: Corpus, entries: Sequence[Entry]) -> set[str]:
+def _write_sprites(corpus: CorpusStore, entries: Sequence[Entry]) -> set[str]:
     names = set()
     for number, atlas in enumerate(atlases([entry.strip for entry in entries])):
         name = f"{number:05d}.webp"
@@ -51,7 +51,7 @@ def _write_sprites(corpus: Corpus, entries: Sequence[Entry]) -> set[str]:
     return names
 
 
-def _remove_others(corpus: Corpus, folder: str, names: set[str]) -> None:
+def _remove_others(corpus: CorpusStore, folder: str, names: set[str]) -> None:
     for path in corpus.filesystem.glob(corpus.path("report", folder, "*")):
         if path.rsplit("/", 1)[-1] not in names:
             corpus.filesystem.rm_file(path)

@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from fit_gaussians.gaussians import Gaussians
-from fit_gaussians.spz import spz_bytes
 from pipeline.report.card import Card
 from pipeline.report.page import render_template
 from pipeline.report.pictures import data_uri
+from pipeline.values.splat import Gaussians
+from pipeline.values.spz import spz_bytes
 
 VIEWER = files("pipeline.report") / "viewer"
 VIEWER_FILES = ("viewer.js", "viewer.LICENSES.txt")

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
-from pipeline.corpus import Corpus
-from pipeline.rows import Row, rows_from_table
-from pipeline.shard_reader import TableReader
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.rows import Row, rows_from_table
+from pipeline.store.shard_reader import TableReader
 
 # Tables that the pages draw from, and columns where not all are needed. Captions and embeddings may be missing.
 DRAWN_TABLES = {
@@ -29,7 +29,7 @@ class Measured:
     num_gaussians: int
 
 
-def measured_objects(corpus: Corpus) -> list[Measured]:
+def measured_objects(corpus: CorpusStore) -> list[Measured]:
     """Every object that was fitted, the best PSNR first."""
     found = []
     for shard in corpus.shards("gaussians"):
@@ -53,7 +53,7 @@ def spread(ranked: list[Measured], count: int) -> list[Measured]:
     return [ranked[place] for place in sorted(places)]
 
 
-def read_objects(corpus: Corpus, objects: Iterable[Measured]) -> Iterator[tuple[Measured, Row]]:
+def read_objects(corpus: CorpusStore, objects: Iterable[Measured]) -> Iterator[tuple[Measured, Row]]:
     """The joined rows of some objects, shard by shard, one in memory at a time."""
     by_shard: dict[int, list[Measured]] = {}
     for item in objects:

@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.corpus import Corpus
-from pipeline.corpus_runner import read_done
-from pipeline.rows import Row
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.rows import Row
+from pipeline.work.corpus_runner import read_done
 
 # The stages that work object by object, with the table that each writes.
 STAGE_TABLES = {
@@ -39,13 +39,13 @@ class Failures:
     total: int
 
 
-def count_objects(corpus: Corpus) -> int:
+def count_objects(corpus: CorpusStore) -> int:
     """Objects that were planned."""
     with corpus.parquet(corpus.path("index.parquet")) as file:
         return file.metadata.num_rows
 
 
-def count_stages(corpus: Corpus, objects: int, failures: Counter) -> list[StageCount]:
+def count_stages(corpus: CorpusStore, objects: int, failures: Counter) -> list[StageCount]:
     """One line per shard stage; `failures` counts the errors by stage."""
     stages, entering = [], objects
     for name, table in STAGE_TABLES.items():
@@ -63,7 +63,7 @@ def count_stages(corpus: Corpus, objects: int, failures: Counter) -> list[StageC
     return stages
 
 
-def read_failures(corpus: Corpus) -> Failures:
+def read_failures(corpus: CorpusStore) -> Failures:
     """Every row of the errors tables, by stage."""
     counts, listed = Counter(), []
     for stage in STAGE_TABLES:
@@ -76,13 +76,13 @@ def read_failures(corpus: Corpus) -> Failures:
     return Failures(groups, listed, counts.total())
 
 
-def corpus_stages(corpus: Corpus) -> dict[str, float]:
+def corpus_stages(corpus: CorpusStore) -> dict[str, float]:
     """Seconds that each finished corpus stage took; this report is not among them."""
     notes = {name: read_done(corpus, name) for name in ("pack", "train", "evaluate")}
     return {name: note["seconds"] for name, note in notes.items() if note}
 
 
-def pack_figures(corpus: Corpus) -> dict[str, Any]:
+def pack_figures(corpus: CorpusStore) -> dict[str, Any]:
     """What the pack stage said of its work; empty if it has not run."""
     note = read_done(corpus, "pack")
     return note["figures"] if note else {}

@@ -6,9 +6,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from fit_gaussians.gaussians import Gaussians
 from pipeline.errors import ConfigError
-from pipeline.rows import Row
+from pipeline.store.rows import Row
+from pipeline.values.splat import Gaussians
 
 TILE = 192  # pixels; views that are smaller stay as they are
 MAX_VIEWS = 4

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from caption.audit import Audit, audit
-from pipeline.corpus import Corpus
 from pipeline.report.captions import write_captions_page
 from pipeline.report.charts import Histogram, histogram
 from pipeline.report.config import ReportConfig
@@ -18,6 +17,7 @@ from pipeline.report.overview import corpus_stages, count_objects, count_stages,
 from pipeline.report.page import render_template
 from pipeline.report.training import read_runs
 from pipeline.stage import CorpusStage
+from pipeline.store.corpus_store import CorpusStore
 
 
 class ReportStage(CorpusStage):
@@ -27,7 +27,7 @@ class ReportStage(CorpusStage):
     after = ("assets", "render", "fit", "caption", "embed", "pack", "train", "evaluate")
     config: ReportConfig
 
-    def run(self, corpus: Corpus) -> Mapping[str, Any]:
+    def run(self, corpus: CorpusStore) -> Mapping[str, Any]:
         """Draw the report of whatever the corpus holds so far; the figures count what was drawn.
 
         Raises:
@@ -85,7 +85,7 @@ def left_out(pack: Mapping[str, Any]) -> dict[str, int]:
     return {key.removeprefix(prefix).replace("_", " "): count for key, count in pack.items() if key.startswith(prefix)}
 
 
-def encoders(corpus: Corpus) -> list[str]:
+def encoders(corpus: CorpusStore) -> list[str]:
     """Ids of the encoders whose embeddings the corpus holds."""
     shards = corpus.shards("embeddings")
     return sorted({row["encoder"] for shard in shards for row in corpus.read_rows("embeddings", shard, ["encoder"])})

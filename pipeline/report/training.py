@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.corpus import Corpus
 from pipeline.report.charts import LineChart, line_chart
+from pipeline.store.corpus_store import CorpusStore
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Run:
     measured: list[FigureRow]
 
 
-def read_runs(corpus: Corpus) -> list[Run]:
+def read_runs(corpus: CorpusStore) -> list[Run]:
     """Every run of the corpus that has metrics or an evaluation."""
     if not corpus.exists("runs"):
         return []
@@ -81,7 +81,7 @@ def evaluated_figures(figures: Mapping[str, float]) -> list[FigureRow]:
     return [FigureRow(label, found) for label, found in rows.items()]
 
 
-def _read_metrics(corpus: Corpus, run: str) -> list[dict[str, Any]]:
+def _read_metrics(corpus: CorpusStore, run: str) -> list[dict[str, Any]]:
     with corpus.filesystem.open(corpus.path("runs", run, "metrics.jsonl"), "rb") as file:
         lines = file.read().decode("utf-8").splitlines()
     return [json.loads(line) for line in lines if line.endswith("}")]  # a killed training may leave half a line

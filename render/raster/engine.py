@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.errors import AssetError
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 from render.cameras import Cameras
 from render.config import RenderConfig
 from render.engine import Rendering, Unsupported

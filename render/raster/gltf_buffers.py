@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from pipeline.errors import AssetError
-from render.gltf import Document
+from render.files.gltf import Document
 
 COMPONENTS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from render.gltf import Document
+from render.files.gltf import Document
 from render.raster.scene import BLEND, CLAMP, MASK, MIRROR, OPAQUE, REPEAT, Material, Texture
 from render.raster.textures import TextureReader
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.errors import AssetError
 from render.engine import Unsupported
-from render.gltf import read_document
+from render.files.gltf import read_document
 from render.raster.gltf_buffers import Buffers
 from render.raster.gltf_materials import MaterialReader, Placement
 from render.raster.gltf_nodes import ShownMesh, Tree

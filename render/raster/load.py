@@ -54,7 +54,7 @@ class LoadedAsset:
 
 
 def load(path: Path, to_z_up: np.ndarray, max_triangles: int) -> LoadedAsset:
-    """Read an asset that `render.guards` has checked.
+    """Read an asset that `render.files.guards` has checked.
 
     Args:
         to_z_up: [3, 3] from the asset's own frame to the upright one.

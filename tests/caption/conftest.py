@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.torchvision_shim import prepare_torchvision
+from pipeline.compat.torchvision_shim import prepare_torchvision
 
 TINY_CLIP = {
     "embed_dim": 32,

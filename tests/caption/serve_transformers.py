@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pipeline.torchvision_shim import prepare_torchvision
+from pipeline.compat.torchvision_shim import prepare_torchvision
 
 
 def decode_with_pillow(data: torch.Tensor, mode: str = "RGB", **kwargs) -> torch.Tensor:

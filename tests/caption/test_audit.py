@@ -6,10 +6,10 @@ import pytest
 
 from caption.audit import audit
 from caption.retrieval import caption_recall, caption_view_recall, object_vectors
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from pipeline.errors import ConfigError
-from pipeline.rows import rows_from_table, table_from_rows
-from pipeline.schema import CAPTIONS, EMBEDDINGS, VIEWS
+from pipeline.store.rows import rows_from_table, table_from_rows
+from pipeline.store.schema import CAPTIONS, EMBEDDINGS, VIEWS
 from tests.caption.objects import joined_row
 
 

@@ -4,16 +4,16 @@ from PIL import Image
 
 from caption.config import CaptionConfig, EncoderConfig
 from caption.encoders import load_encoder
+from caption.pictures.subject import Subject
+from caption.pictures.views import choose_views, thumbnails, view_coverage
 from caption.stage import CaptionStage
-from caption.subject import Subject
-from caption.views import choose_views, thumbnails, view_coverage
-from pipeline.corpus import Corpus
+from fakes.tiny_models import SAVERS, SENTENCE
+from pipeline import Corpus
 from pipeline.errors import ConfigError
-from pipeline.rows import table_from_rows
-from pipeline.schema import CAPTIONS, TABLES
 from pipeline.stage import Failure, StageContext
+from pipeline.store.rows import table_from_rows
+from pipeline.store.schema import CAPTIONS, TABLES
 from tests.caption.objects import encoded, joined_row
-from tests.caption.tiny_models import SAVERS, SENTENCE
 
 CAPTION = SENTENCE[0].upper() + SENTENCE[1:] + "."
 

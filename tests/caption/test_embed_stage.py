@@ -4,11 +4,11 @@ import pytest
 from caption.config import EmbedConfig
 from caption.embed_stage import EmbedStage
 from caption.encoders import load_encoder_by_id
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from pipeline.errors import AssetError
-from pipeline.rows import rows_from_table, table_from_rows
-from pipeline.schema import EMBEDDINGS, TABLES
 from pipeline.stage import StageContext
+from pipeline.store.rows import rows_from_table, table_from_rows
+from pipeline.store.schema import EMBEDDINGS, TABLES
 from tests.caption.objects import joined_row
 
 

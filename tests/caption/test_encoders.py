@@ -6,12 +6,12 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from caption.background import over_background
 from caption.config import EncoderConfig
 from caption.encoders import load_encoder, load_encoder_by_id
 from caption.encoders.batching import prepared_batches
+from pipeline.compat.torchvision_shim import prepare_torchvision
 from pipeline.errors import ConfigError
-from pipeline.torchvision_shim import prepare_torchvision
+from pipeline.values.pictures import over_background
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.corpus import Corpus
-from pipeline.rows import rows_from_table
-from pipeline.schema import TIMING_COLUMNS
+from pipeline import Corpus
+from pipeline.reading.triplets import packed_files
+from pipeline.store.rows import rows_from_table
+from pipeline.store.schema import TIMING_COLUMNS
 from tests.end_to_end.command import run_pipeline
 
 pytestmark = pytest.mark.slow
@@ -63,7 +64,7 @@ def test_stages_alone_and_local_executor_give_the_same_corpus(ray_corpus, local_
         by_ray, by_hand = all_rows(Corpus(ray_corpus), table), all_rows(Corpus(local_corpus), table)
         assert_same_rows(by_ray, by_hand)
     for split in ("train", "val", "heldout"):
-        ours, others = (Corpus(corpus).packed_files(split) for corpus in (ray_corpus, local_corpus))
+        ours, others = (packed_files(Corpus(corpus), split) for corpus in (ray_corpus, local_corpus))
         for path, other in zip(ours, others, strict=True):
             assert_same_rows(rows_from_table(pq.read_table(path)), rows_from_table(pq.read_table(other)))
 

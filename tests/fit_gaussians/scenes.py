@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 
 from fit_gaussians.draw import draw
-from fit_gaussians.gaussians import Gaussians
-from fit_gaussians.initialise import quats_to_normal
-from pipeline.rows import Row
+from fit_gaussians.recipe.initialise import quats_to_normal
+from pipeline.store.rows import Row
+from pipeline.values.splat import Gaussians
 
 FOV = math.radians(40)
 

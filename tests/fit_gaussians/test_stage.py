@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from fit_gaussians.config import FitConfig
-from fit_gaussians.gaussians import Gaussians
 from fit_gaussians.stage import FitStage, prepare
 from pipeline.errors import AssetError, ConfigError
-from pipeline.rows import rows_from_table, table_from_rows
-from pipeline.schema import GAUSSIANS, TIMING_COLUMNS
 from pipeline.stage import Failure, StageContext
+from pipeline.store.rows import rows_from_table, table_from_rows
+from pipeline.store.schema import GAUSSIANS, TIMING_COLUMNS
+from pipeline.values.splat import Gaussians
 from tests.fit_gaussians.scenes import encode, sphere_points, sphere_row, splat_of, views_row
 
 CLEAR, SOLID = (encode(np.full((64, 64, 4), value, np.uint8)) for value in (0, 255))
@@ -230,7 +230,8 @@ def test_gsplat_without_a_gpu_stops_the_run(tmp_path, monkeypatch):
 
 def test_a_worker_without_a_gpu_needs_no_torch():
     """Half of its memory would be torch's."""
-    modules = ("stage", "cpu_fit", "draw", "metrics", "plane_parameters", "rasterize.loss_kernel", "rasterize.shade")
+    kernels = ("rasterize.kernels.loss_kernel", "rasterize.kernels.shade")
+    modules = ("stage", "cpu.fit", "draw", "metrics", "cpu.parameters", *kernels)
     imports = "; ".join(f"import fit_gaussians.{module}" for module in modules)
     code = f"import sys; {imports}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"

@@ -6,12 +6,12 @@ import pyarrow as pa
 import pytest
 from scipy.spatial.transform import Rotation
 
-from fit_gaussians.gaussians import Gaussians
 from fit_gaussians.metrics import measure
 from fit_gaussians.storage import SH_REST_STEP, canonical, morton_order, prepare_for_storage, rounded
 from fit_gaussians.views import read_views
-from pipeline.corpus import Corpus
-from pipeline.schema import GAUSSIANS
+from pipeline import Corpus
+from pipeline.store.schema import GAUSSIANS
+from pipeline.values.splat import Gaussians
 from tests.fit_gaussians.scenes import sphere_points, sphere_row, splat_of
 
 

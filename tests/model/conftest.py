@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from tests.model.synthetic_triplets import shape_gaussians, triplet_row, write_split
 
 

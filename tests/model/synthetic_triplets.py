@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from pipeline.corpus import Corpus
-from pipeline.schema import triplets_schema
+from pipeline import Corpus
+from pipeline.store.schema import triplets_schema
 
 DIM = 32
 VIEWS = 6

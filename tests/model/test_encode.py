@@ -5,17 +5,17 @@ import pyarrow.parquet as pq
 import pytest
 import trimesh
 
-from fit_gaussians.gaussians import Gaussians
-from fit_gaussians.ply import write_ply
 from model import encode, search
 from model.config import TrainConfig
-from model.frame import Z_UP_TO_Y_UP
-from model.gaussians import rotate
+from model.data.frame import Z_UP_TO_Y_UP
+from model.data.gaussians import rotate
 from model.splat_encoder import load_encoder
-from model.train import train
-from pipeline.corpus import Corpus
+from model.training.train import train
+from pipeline import Corpus
 from pipeline.errors import AssetError, ConfigError
-from pipeline.schema import GAUSSIANS
+from pipeline.store.schema import GAUSSIANS
+from pipeline.values.ply import write_ply
+from pipeline.values.splat import Gaussians
 from tests.model.synthetic_triplets import shape_gaussians, triplet_row, unit, write_split
 
 

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import registry
+from fakes import stages as fake_stages
+from pipeline import Corpus, registry
 from pipeline.assets.sources import SOURCES
 from pipeline.config import Config
-from pipeline.corpus import Corpus
 from pipeline.executors import spread_local
-from pipeline.planning import ensure_planned
 from pipeline.stage import Spread
-from tests.pipeline import fake_stages
+from pipeline.state.planning import ensure_planned
 
 
 @pytest.fixture

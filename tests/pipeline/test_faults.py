@@ -5,8 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from pipeline.corpus import Corpus
-from tests.pipeline.fault_round import TwoNodes, fault_round, undisturbed
+from fakes.fault_round import TwoNodes, fault_round, undisturbed
+from pipeline import Corpus
 
 
 @pytest.fixture

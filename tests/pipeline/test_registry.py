@@ -5,7 +5,7 @@ import pytest
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES, STAGES, CorpusStageEntry, ShardStageEntry
-from pipeline.schema import TABLES
+from pipeline.store.schema import TABLES
 
 
 @pytest.mark.parametrize("entry", [*SHARD_STAGES.values(), *CORPUS_STAGES.values()], ids=lambda entry: entry.name)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.corpus import Corpus
+from fakes import stages as fake_stages
+from fakes.corpus import UIDS, errors_of, uids_of
+from pipeline import Corpus
 from pipeline.run import main
-from tests.pipeline import fake_stages
-from tests.pipeline.fake_corpus import UIDS, errors_of, uids_of
 
 CONFIG = """
 assets: {source: fake, path: "%s", shard_size: 2}
@@ -45,7 +45,7 @@ def run(fakes, capfd):
 
 def start(*arguments: object, **environment: str) -> subprocess.Popen:
     """Starts a command in a process of its own."""
-    command = [sys.executable, "-m", "tests.pipeline.fake_run", *map(str, arguments)]
+    command = [sys.executable, "-m", "fakes.run", *map(str, arguments)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment
     )

@@ -5,9 +5,9 @@ from pydantic import ValidationError
 
 from pipeline.config import Config, load_config
 from pipeline.errors import ConfigError
-from pipeline.lineage import differences, stage_content, upstream
 from pipeline.registry import SHARD_STAGES
 from pipeline.settings import Section, content_hash, runtime
+from pipeline.state.lineage import differences, stage_content, upstream
 
 
 class Example(Section):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.corpus import Corpus
-from pipeline.rows import Row
+from pipeline import Corpus
 from pipeline.stage import StageContext
-from render.blender_engine import BlenderEngine
-from render.blender_process import BlenderProcess, Limits
+from pipeline.store.rows import Row
+from render.blender.engine import BlenderEngine
+from render.blender.process import BlenderProcess, Limits
 from render.config import RenderConfig
 from render.stage import RenderStage
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from pipeline.errors import AssetError
 from pipeline.stage import StageContext
 from render import auto_engine

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from render.animation import has_animation
-from render.gltf import read_document, write_document
+from render.files.animation import has_animation
+from render.files.gltf import read_document, write_document
 from tests.render.shapes import RED, chair_scene
 
 RASTER = {"engine": "raster", "samples": 4}

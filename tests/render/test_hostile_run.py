@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.hostile import outcome
 from benchmarks.hostile_files import all_cases, library, write_cases
-from pipeline.corpus import Corpus
+from pipeline import Corpus
 from pipeline.run import main
 
 ERRORS = (

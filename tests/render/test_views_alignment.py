@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.rows import Row
+from pipeline.store.rows import Row
 from render.cameras import project
 from render.geometry import Y_UP_TO_Z_UP
 from render.images import decode_rgba

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from pipeline.command_line import parse
+from pipeline.command.command_line import parse
 from pipeline.config import Config
 from pipeline.registry import SHARD_STAGES
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.command_line import parse
+from pipeline.command.command_line import parse
 from pipeline.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pytest
 import trimesh
 
+from pipeline import Corpus
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.folder import uid_of
 from pipeline.assets.room import Room
 from pipeline.assets.sources import make_source
-from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, StorageError
-from pipeline.rows import table_from_rows
-from pipeline.schema import ASSETS, INDEX
+from pipeline.store.rows import table_from_rows
+from pipeline.store.schema import ASSETS, INDEX
 from tests.pipeline.assets.asset_makers import (
     TRIANGLE_BUFFER,
     Store,

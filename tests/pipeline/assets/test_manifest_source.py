@@ -10,9 +10,9 @@ import pytest
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.sources import make_source
 from pipeline.errors import ConfigError
-from pipeline.planning import list_objects
-from pipeline.rows import table_from_rows
-from pipeline.schema import INDEX
+from pipeline.state.planning import list_objects
+from pipeline.store.rows import table_from_rows
+from pipeline.store.schema import INDEX
 from tests.pipeline.assets.asset_makers import Store, box_glb, glb_of, gltf_document, obj
 from tests.pipeline.assets.asset_server import AssetServer, broken_off, silent, status
 

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
+from pipeline import Corpus
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.objaverse_files import REVISION
 from pipeline.assets.sources import make_source
-from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError
-from pipeline.rows import table_from_rows
 from pipeline.run import main
-from pipeline.schema import INDEX
+from pipeline.store.rows import table_from_rows
+from pipeline.store.schema import INDEX
 from tests.pipeline.assets.asset_makers import Store, box_glb
 from tests.pipeline.assets.asset_server import AssetServer, broken_off, status
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from fakes.synthetic_corpus import write_corpus
 from pipeline.pack.config import PackConfig
 from pipeline.pack.stage import PackStage
-from pipeline.schema import ERRORS, TABLES
-from tests.pipeline.synthetic_corpus import write_corpus
+from pipeline.store.schema import ERRORS, TABLES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "dataset.md").read_text(encoding="utf-8")
 

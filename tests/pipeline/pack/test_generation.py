@@ -8,11 +8,11 @@ import signal
 import duckdb
 import pytest
 
-from pipeline.corpus import Corpus
+from fakes.synthetic_corpus import object_row, write_corpus, write_rows
+from pipeline import Corpus
 from pipeline.pack.config import PackConfig
 from pipeline.pack.manifest import check_folder
 from pipeline.pack.stage import PackStage
-from tests.pipeline.synthetic_corpus import object_row, write_corpus, write_rows
 
 
 class Killed(BaseException):

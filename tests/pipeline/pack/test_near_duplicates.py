@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from pipeline.corpus import Corpus
+from fakes.synthetic_corpus import object_row, write_rows
+from pipeline import Corpus
 from pipeline.pack.config import PackConfig
 from pipeline.pack.near_duplicates import PROJECTED_DIM, NearDuplicates
 from pipeline.pack.stage import PackStage
-from tests.pipeline.synthetic_corpus import object_row, write_rows
 
 
 def rows_of(vectors: np.ndarray) -> list[dict]:

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from fakes.synthetic_corpus import object_row, write_corpus
 from pipeline.pack.config import PackConfig
 from pipeline.pack.features import with_features
 from pipeline.pack.stage import PackStage
-from pipeline.schema import triplets_schema
-from tests.pipeline.synthetic_corpus import object_row, write_corpus
+from pipeline.store.schema import triplets_schema
 
 SIZES = {"objects": 6, "views": 6, "size": 32, "num_gaussians": 60}
 FIRST = object_row(0, **SIZES)

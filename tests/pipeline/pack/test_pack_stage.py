@@ -9,14 +9,14 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline.corpus import Corpus
+from fakes.synthetic_corpus import object_row, write_corpus, write_rows
+from pipeline import Corpus
 from pipeline.errors import ConfigError
 from pipeline.pack.config import PackConfig
 from pipeline.pack.manifest import check_folder
 from pipeline.pack.stage import PackStage
-from pipeline.rows import rows_from_table
-from pipeline.schema import triplets_schema
-from tests.pipeline.synthetic_corpus import object_row, write_corpus, write_rows
+from pipeline.store.rows import rows_from_table
+from pipeline.store.schema import triplets_schema
 
 
 def pack(corpus: Corpus, **config) -> dict:

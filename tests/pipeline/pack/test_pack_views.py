@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fakes.synthetic_corpus import object_row, write_corpus
 from pipeline import Corpus
 from pipeline.pack.config import PackConfig
 from pipeline.pack.images import with_views
 from pipeline.pack.stage import PackStage
-from tests.pipeline.synthetic_corpus import object_row, write_corpus
 
 
 @pytest.fixture

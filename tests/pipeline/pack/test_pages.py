@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import pipeline.corpus
-from pipeline.corpus import Corpus
+from fakes.synthetic_corpus import object_row, write_rows
+from pipeline import Corpus
 from pipeline.errors import ConfigError
 from pipeline.pack import pages, thrift
 from pipeline.pack.config import PackConfig
 from pipeline.pack.page_writer import PageWriter
 from pipeline.pack.stage import PackStage
-from pipeline.schema import GAUSSIANS, TABLES, is_large, triplets_schema
-from tests.pipeline.synthetic_corpus import object_row, write_rows
+from pipeline.reading.triplets import packed_files
+from pipeline.store.schema import GAUSSIANS, TABLES, is_large, triplets_schema
 
 ROW = {"views": 5, "size": 16, "num_gaussians": 40}
 
@@ -43,7 +43,7 @@ def packed(corpus: Corpus, **config) -> pa.Table:
 
 
 def files(corpus: Corpus) -> list[str]:
-    return corpus.packed_files("train")
+    return packed_files(corpus, "train")
 
 
 def test_copied_and_decoded_columns_are_alike(tmp_path, monkeypatch):
@@ -62,7 +62,7 @@ def test_shards_of_both_kinds_can_be_packed_together(tmp_path, monkeypatch):
     corpus = corpus_of(tmp_path)
     expected = packed(corpus)
     rows = corpus.read_rows("views", 1)
-    monkeypatch.setattr(pipeline.corpus, "is_large", lambda field: False)  # as an earlier version wrote them
+    monkeypatch.setattr("pipeline.store.table_writer.is_large", lambda field: False)  # as an earlier version wrote them
     with corpus.table_writer(corpus.shard_path("views", 1), TABLES["views"]) as writer:
         writer.write(rows)
     monkeypatch.undo()

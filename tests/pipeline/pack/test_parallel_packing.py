@@ -8,14 +8,14 @@ import time
 from functools import partial
 from pathlib import Path
 
-from pipeline.corpus import Corpus
+from fakes.synthetic_corpus import write_corpus
+from pipeline import Corpus
 from pipeline.executors import spread_local
 from pipeline.pack import stage
 from pipeline.pack.config import PackConfig
 from pipeline.pack.manifest import check_folder
 from pipeline.pack.stage import PackStage
 from pipeline.stage import one_by_one
-from tests.pipeline.synthetic_corpus import write_corpus
 
 SMALL_FILES = PackConfig(file_bytes=15_000)
 

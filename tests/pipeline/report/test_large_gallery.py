@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from caption.audit import Audit, Scored
+from fakes.browser import Browser, find_chromium, open_browser
+from fakes.synthetic_corpus import write_corpus
 from pipeline.report import gallery, sprites
 from pipeline.report.config import ReportConfig
 from pipeline.report.drawing import draw_objects
 from pipeline.report.objects import measured_objects
 from pipeline.report.stage import ReportStage
-from tests.pipeline.report.browser import Browser, find_chromium, open_browser
-from tests.pipeline.synthetic_corpus import write_corpus
 
 pytestmark = [
     pytest.mark.slow,

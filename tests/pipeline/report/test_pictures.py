@@ -5,8 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from fakes.synthetic_corpus import look_at_centre, object_row
 from pipeline.report.pictures import DIFFERENCE_COLOR, DIFFERENCE_GAIN, best_known_first, comparison_sheet, difference
-from tests.pipeline.synthetic_corpus import look_at_centre, object_row
 
 
 def plain(*rgba: int) -> Image.Image:

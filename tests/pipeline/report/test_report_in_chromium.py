@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fakes.browser import Browser, find_chromium, open_browser
+from fakes.synthetic_corpus import write_corpus
 from pipeline import Corpus, view
 from pipeline.report.config import ReportConfig
 from pipeline.report.sprites import COLUMNS, ROWS, TILE, TILES
 from pipeline.report.stage import ReportStage
-from tests.pipeline.report.browser import Browser, find_chromium, open_browser
-from tests.pipeline.synthetic_corpus import write_corpus
 
 pytestmark = [
     pytest.mark.skipif(find_chromium() is None, reason="no Chromium here (apt-get install chromium)"),

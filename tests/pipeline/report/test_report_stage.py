@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.corpus import Corpus
+from fakes.synthetic_corpus import object_row, write_corpus, write_rows
+from pipeline import Corpus
 from pipeline.report.alike import DIM, reduced_vectors
 from pipeline.report.config import ReportConfig
 from pipeline.report.objects import Measured, spread
 from pipeline.report.sprites import COLUMNS, ROWS, STRIPS, TILE, TILES, atlases, strip_png
 from pipeline.report.stage import ReportStage
-from tests.pipeline.synthetic_corpus import object_row, write_corpus, write_rows
 
 pytest.importorskip("torch", reason="drawing splats needs the fit extra")
 

@@ -1,0 +1,20 @@
+"""From the corpus' frame to the model's: the one place where the two conventions meet.
+
+Corpus: z up, the bounding box' diagonal is 1. Model (as Uni3D was trained): y up, the mean of the points at the origin,
+the farthest point at distance 1.
+"""
+
+import numpy as np
+
+from model.data.gaussians import MEANS, rotate, scale_and_shift
+
+Z_UP_TO_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # glTF's y-up: (x, y, z) -> (x, z, -y)
+
+
+def to_model_frame(gaussians: np.ndarray) -> np.ndarray:
+    """Gaussians [N, 14] of the corpus in the model's frame; orientations and scales follow the means."""
+    turned = rotate(gaussians, Z_UP_TO_Y_UP)
+    center = turned[:, MEANS].mean(axis=0, dtype=np.float64)
+    radius = np.linalg.norm(turned[:, MEANS] - center, axis=1).max()
+    factor = 1.0 / max(float(radius), 1e-12)
+    return scale_and_shift(turned, factor, -center * factor)

@@ -1,0 +1,36 @@
+"""Checkpoints of a run, replaced atomically: what a training needs to go on as if it had never stopped."""
+
+import logging
+from typing import Any
+
+import torch
+
+from pipeline.store.corpus_store import CorpusStore
+
+logger = logging.getLogger(__name__)
+
+FILE = "checkpoint.pt"
+
+
+def save_checkpoint(corpus: CorpusStore, run: str, state: dict[str, Any]) -> None:
+    """Write `state` (tensors and plain values): there is always one whole checkpoint, the old or the new."""
+    with corpus.atomic_file(corpus.path("runs", run, FILE)) as file:
+        torch.save(state, file)
+
+
+def load_checkpoint(corpus: CorpusStore, run: str) -> dict[str, Any] | None:
+    """The run's checkpoint, if it has one."""
+    path = corpus.path("runs", run, FILE)
+    if not corpus.filesystem.exists(path):
+        return None
+    with corpus.filesystem.open(path, "rb") as file:
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def put_aside(corpus: CorpusStore, run: str, fingerprint: str) -> None:
+    """Rename the folder of a run that was made otherwise, so that a new training does not overwrite it."""
+    kept = f"{run}-{fingerprint}"
+    logger.warning("run %s was trained under another config or on other data: kept as %s, starting anew", run, kept)
+    if corpus.exists("runs", kept):
+        corpus.filesystem.rm(corpus.path("runs", kept), recursive=True)
+    corpus.filesystem.mv(corpus.path("runs", run), corpus.path("runs", kept), recursive=True)

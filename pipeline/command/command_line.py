@@ -1,0 +1,173 @@
+"""What the user asked for: flags over a YAML preset, or over the config that the corpus was last run with."""
+
+import argparse
+import contextlib
+import io
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.config import Config, load_config
+from pipeline.errors import ConfigError
+from pipeline.registry import STAGES
+from pipeline.state.planning import read_manifest
+from pipeline.store.corpus_store import CorpusStore
+
+PROGRAM = "python -m pipeline.run"
+IN_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # an environment variable (of this very name) that `ray job submit` sets
+
+
+class Options(BaseModel):
+    """What to do, with which corpus and where."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: Literal[*STAGES, "all"] = "all"
+    """The stage to run; all: every stage, shard by shard."""
+    corpus: str = ""
+    """Folder or bucket URI of the corpus (s3://…, gs://…)."""
+    config: str = ""
+    """YAML preset; without it, the config that the corpus was last run with."""
+    executor: Literal["local", "ray"] = "local"
+    """local: this machine; ray: the cluster at RAY_ADDRESS, or one started for this run."""
+    workers: int = Field(0, ge=0)
+    """Shards at once. local: processes (0: one a CPU; 1: this one, unguarded); ray: 0: as many as keep it busy."""
+    shards: str = ""
+    """Only these shards, as 10-20 or 0,3,10-20."""
+    force: bool = False
+    """Make a named stage again; with --stage all, what another config made."""
+    retry_failed: bool = False
+    """Try failed objects again, and only those."""
+    status: bool = False
+    """Show what is done, failed and pending, and exit."""
+    plan: bool = False
+    """Show what would run and for how long, and exit."""
+    verify: bool = False
+    """Check every table, image and asset file of the corpus, and exit."""
+    repair: bool = False
+    """As --verify, and remove what is damaged, so that the next run makes it again."""
+    quick: bool = False
+    """With --verify or --repair: look at records and uids alone, not at every row, image and asset file."""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Answers of --status, --plan, --verify and --repair as one JSON object on standard output; log lines as JSON."""
+
+
+class Command(BaseModel):
+    """3D assets to (3D Gaussian Splat, images, caption) triplets, and CLIP-GS trained on them."""
+
+    options: Annotated[Options, tyro.conf.arg(name="")] = Options()
+    sections: Annotated[Config, tyro.conf.arg(name="")] = Config()
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command line that makes sense."""
+
+    options: Options
+    config: Config
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """The request that a command line means.
+
+    Raises:
+        ConfigError: an unknown flag or key, a wrong value, no --corpus.
+        SystemExit: `--help` was asked for, and printed.
+    """
+    given = _given(arguments)
+    default = Config() if {"-h", "--help"} & set(arguments) and not given["config"] else _default_config(given)
+    command = _parse_flags(arguments, Command(sections=default))
+    if not command.options.corpus:
+        raise ConfigError(f"--corpus is missing: the folder or bucket URI of the corpus ({PROGRAM} --help)")
+    _check_place(command.options.corpus)
+    return Request(command.options, command.sections)
+
+
+def parse_shards(text: str, count: int) -> list[int]:
+    """The shards that `10-20` or `0,3,10-20` names (both ends included); all of them for an empty text.
+
+    Raises:
+        ConfigError: not such a list, or no such shard.
+    """
+    if not text:
+        return list(range(count))
+    shards: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:\s*-\s*(\d+))?\s*", part)
+        if not match:
+            raise ConfigError(f"--shards {text}: write it as 10-20 or 0,3,10-20")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first > last or last >= count:
+            raise ConfigError(f"--shards {text}: this corpus has the shards 0-{count - 1}")
+        shards.update(range(first, last + 1))
+    return sorted(shards)
+
+
+def _check_place(corpus: str) -> None:
+    if IN_RAY_JOB in os.environ and "://" not in corpus and not Path(corpus).is_absolute():
+        raise ConfigError(
+            f"--corpus {corpus}: a job's folder is a passing copy of the code; give an absolute path or a URI that all "
+            "nodes of the cluster reach"
+        )
+
+
+def _given(arguments: Sequence[str]) -> dict[str, str]:
+    """The two flags that decide what the defaults of all others are."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", nargs="?", default="")
+    parser.add_argument("--corpus", nargs="?", default="")
+    return vars(parser.parse_known_args(arguments)[0])
+
+
+def _default_config(given: dict[str, str]) -> Config:
+    if given["config"]:
+        return load_config(Path(given["config"]))
+    manifest = read_manifest(CorpusStore(given["corpus"])) if given["corpus"] else None
+    if manifest is None:
+        return Config()
+    try:
+        return Config.model_validate(manifest["config"])
+    except ValidationError as error:
+        raise ConfigError(
+            f"the config stored in {given['corpus']} is not one of this version ({_first(error)}): give --config"
+        ) from error
+
+
+def _parse_flags(arguments: Sequence[str], default: Command) -> Command:
+    """tyro's parse, with its framed error message made one line."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(printed):
+            return tyro.cli(
+                Command, prog=PROGRAM, args=arguments, default=default, config=(tyro.conf.FlagCreatePairsOff,)
+            )
+    except ValidationError as error:
+        raise ConfigError(f"--{_prefix(error.title)}{_first(error)}") from error
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise ConfigError(_one_line(printed.getvalue())) from stop
+
+
+def _one_line(message: str) -> str:
+    lines = [re.sub(r"[─│╭╮╰╯]", " ", line).strip() for line in message.splitlines()]
+    text = " ".join(line for line in lines[1:] if line)  # the first line is the frame's title
+    text = re.split("Argument helptext|For full helptext", text)[0].strip().rstrip(".")
+    return f"{text} ({PROGRAM} --help)"
+
+
+def _prefix(model: str) -> str:
+    """`fit.` for FitConfig: pydantic names the class whose value is wrong, tyro builds one class at a time."""
+    sections = (name for name, section in Config.model_fields.items() if section.annotation.__name__ == model)
+    return next((f"{name}." for name in sections), "")
+
+
+def _first(error: ValidationError) -> str:
+    first: Any = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

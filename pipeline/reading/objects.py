@@ -1,0 +1,147 @@
+"""One object of a corpus, as arrays and pictures."""
+
+import io
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow.dataset as ds
+from PIL import Image
+
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.rows import Row, rows_from_table
+from pipeline.store.schema import TRIPLET_TABLES, triplets_schema
+from pipeline.store.shard_reader import TableReader
+
+GAUSSIAN_COLUMNS = ("means", "quats", "scales", "opacities", "colors")
+GAUSSIAN_ORDER = ("means", "colors", "opacities", "scales", "quats")  # of the 14 values per Gaussian in the paper
+
+IMAGE_FORMATS = ("WEBP", "PNG", "JPEG")  # what views are packed as; Pillow would try all that it knows
+
+# glTF's convention: x stays, y up becomes z up.
+Y_UP_TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+
+
+@dataclass(frozen=True)
+class CorpusObject:
+    """What a corpus knows of one object. `row` has the columns of docs/dataset.md, as far as the object got."""
+
+    row: Row
+
+    @property
+    def uid(self) -> str:
+        return self.row["uid"]
+
+    @property
+    def name(self) -> str:
+        return self.row["name"]
+
+    @property
+    def caption(self) -> str:
+        """The caption; empty if the object has none yet."""
+        return self.row.get("caption", "")
+
+    @cached_property
+    def views(self) -> list[Image.Image]:
+        """All views, RGBA."""
+        return [self.view(i) for i in range(len(self.row["images"]))]
+
+    def view(self, number: int) -> Image.Image:
+        """One view, RGBA with straight alpha."""
+        return decode_image(self.row["images"][number]["bytes"])
+
+    @property
+    def world_to_camera(self) -> np.ndarray:
+        """[V, 4, 4], OpenCV axes."""
+        return self.row["world_to_camera"].reshape(-1, 4, 4)
+
+    @property
+    def intrinsics(self) -> np.ndarray:
+        """[V, 4] fx, fy, cx, cy in pixels, pixel centres at .5."""
+        return self.row["intrinsics"]
+
+    @property
+    def splat(self) -> dict[str, np.ndarray]:
+        """means [N, 3], quats [N, 4] wxyz, scales [N, 3], opacities [N], colors [N, 3]: float32, after activation."""
+        return {name: self.row[name] for name in GAUSSIAN_COLUMNS}
+
+    @property
+    def gaussians(self) -> np.ndarray:
+        """[N, 14] float32 in the order of the CLIP-GS paper: means, colors, opacity, scales, quats."""
+        return np.concatenate([self.row[name].reshape(len(self.row["means"]), -1) for name in GAUSSIAN_ORDER], 1)
+
+    def to_asset_frame(self, points: np.ndarray) -> np.ndarray:
+        """World points [N, 3] in the frame of the asset's own file: undoes centring, scaling and turning upright."""
+        rotation = self.row["rotation"]
+        upright = Y_UP_TO_Z_UP if self.row["up_axis"] == "y" else np.eye(3)
+        turned = upright @ rotation.reshape(3, 3) if len(rotation) else upright
+        return (points / self.row["scale"] + self.row["center"]) @ turned
+
+    def export(self, format: Literal["ply", "spz"], path: str | Path = "") -> Path:
+        """Write the splat as a file that viewers open; returns its path (by default UID.FORMAT in the working folder).
+
+        Raises:
+            ValueError: another format.
+        """
+        from pipeline.values.splat import Gaussians
+
+        target = Path(path or f"{self.uid}.{format}")
+        splat = Gaussians.from_row(self.row)
+        mode, eps2d = self.row["rasterize_mode"], self.row["eps2d"]
+        if format == "ply":
+            from pipeline.values.ply import write_ply
+
+            write_ply(target, splat, mode, eps2d)
+        elif format == "spz":
+            from pipeline.values.spz import spz_bytes
+
+            target.write_bytes(spz_bytes(splat, antialiased=mode == "antialiased"))
+        else:
+            raise ValueError(f"cannot export {format!r}: ply or spz")
+        return target
+
+
+def decode_image(encoded: bytes) -> Image.Image:
+    """A packed view as RGBA: white behind a JPEG, which has no alpha of its own, is opaque."""
+    image = Image.open(io.BytesIO(encoded), formats=IMAGE_FORMATS)
+    if image.mode != "RGBA":
+        return image.convert("RGBA")
+    image.load()
+    return image
+
+
+def find_object(corpus: CorpusStore, uid: str) -> CorpusObject:
+    """The object's rows, joined: from the tables of its shard or, in a copy of the triplets, from these.
+
+    Raises:
+        KeyError: the corpus has no such object.
+    """
+    row = _shard_row(corpus, uid) if corpus.exists("index.parquet") else _packed_row(corpus, uid)
+    if row is None:
+        raise KeyError(f"{corpus.uri} has no object {uid!r}")
+    return CorpusObject(row)
+
+
+def _shard_row(corpus: CorpusStore, uid: str) -> Row | None:
+    index = ds.dataset(corpus.path("index.parquet"), filesystem=corpus.arrow_filesystem())
+    planned = index.to_table(filter=ds.field("uid") == uid)
+    if not planned.num_rows:
+        return None
+    row = rows_from_table(planned)[0]
+    for table in TRIPLET_TABLES:
+        path = corpus.shard_path(table, row["shard"])
+        if corpus.filesystem.exists(path):
+            with closing(TableReader(corpus, path)) as reader:
+                if uid in reader:
+                    row |= rows_from_table(reader.table(uid))[0]
+    return row
+
+
+def _packed_row(corpus: CorpusStore, uid: str) -> Row | None:
+    files = [corpus.path(entry["path"]) for entry in corpus.read_json("manifest.json")["files"]]
+    packed = ds.dataset(files, filesystem=corpus.arrow_filesystem(), schema=triplets_schema())
+    found = packed.to_table(filter=ds.field("uid") == uid)
+    return rows_from_table(found)[0] if found.num_rows else None

@@ -1,0 +1,56 @@
+"""Finding objects by words: the encoder that embedded the corpus embeds the words too."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.errors import ConfigError
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.rows import rows_from_table
+
+COLUMNS = ["uid", "encoder", "image_embeddings"]
+
+
+@dataclass(frozen=True, order=True)
+class Found:
+    """One object and how near its views are to the words: the cosine of the text and the mean view."""
+
+    similarity: float
+    uid: str
+
+
+def search_corpus(corpus: CorpusStore, text: str, count: int) -> list[Found]:
+    """The `count` objects whose views fit `text` best, the best first.
+
+    Raises:
+        ConfigError: nothing is embedded, two encoders were used, or the encoder cannot be loaded here.
+    """
+    from caption.encoders import load_encoder_by_id  # heavy
+
+    query, used = None, ""
+    found: list[Found] = []
+    for row in _embedded(corpus):
+        if query is None:
+            used = row["encoder"]
+            query = load_encoder_by_id(used).encode_texts([text])[0]
+        elif row["encoder"] != used:
+            raise ConfigError(f"object {row['uid']} was embedded by {row['encoder']}, others by {used}: embed it again")
+        view = row["image_embeddings"].mean(axis=0)
+        similarity = float(view @ query / max(np.linalg.norm(view), 1e-12))
+        found = heapq.nlargest(count, [*found, Found(similarity, row["uid"])])
+    if query is None:
+        raise ConfigError(f"{corpus.uri} holds no embeddings to search: run --stage embed")
+    return found
+
+
+def _embedded(corpus: CorpusStore) -> Iterator[dict]:
+    """uid, encoder and image_embeddings of every object, a row group at a time; also from a copy of the triplets."""
+    paths = [corpus.shard_path("embeddings", shard) for shard in corpus.shards("embeddings")]
+    if not paths and corpus.exists("manifest.json"):
+        paths = [corpus.path(entry["path"]) for entry in corpus.read_json("manifest.json")["files"]]
+    for path in paths:
+        with corpus.parquet(path) as file:
+            for group in range(file.num_row_groups):
+                yield from rows_from_table(file.read_row_group(group, columns=COLUMNS))

@@ -1,0 +1,173 @@
+"""Packed triplets as a torch dataset: shuffled, dealt to ranks and workers, and able to go on where it stopped."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from pipeline.reading.objects import GAUSSIAN_ORDER, decode_image
+from pipeline.reading.triplets import Triplets
+
+COLUMNS = ("uid", "caption", "images", *GAUSSIAN_ORDER)
+DECODED_ROWS = 4
+WIDTHS = {"means": 3, "colors": 3, "opacities": 1, "scales": 3, "quats": 4}
+# A Gaussian as a record: numpy copies the few bytes of a field at once, twice as fast as floats into a slice.
+PACKED = np.dtype([(name, f"V{4 * WIDTHS[name]}") for name in GAUSSIAN_ORDER])
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """A row group of one of the files."""
+
+    path: str
+    number: int
+    rows: int
+
+
+class TripletStream(IterableDataset):
+    """Samples: `uid`, `caption`, `gaussians` [N, 14], `image` uint8 [H, W, 4] (a view drawn anew every epoch), `view`.
+
+    The row groups are shuffled, then the rows inside of `mixed_groups` neighbouring ones. Every consumer (a worker of a
+    rank) gets a contiguous part of that order: the parts are disjoint, cover everything and differ by at most one row.
+    The order depends on seed and epoch alone. `state_dict` and `load_state_dict` are what torchdata's
+    StatefulDataLoader calls; a stream that is taken up again skips without decoding.
+    """
+
+    def __init__(
+        self,
+        triplets: Triplets,
+        shuffle: bool = True,
+        mixed_groups: int = 2,
+        seed: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+    ):
+        """
+        Args:
+            shuffle: False: the order of the files, and view 0.
+            mixed_groups: row groups in memory at once, across which rows are mixed.
+            rank, ranks: this process' place in distributed training.
+        """
+        self.corpus = triplets.corpus
+        self.shuffle, self.mixed_groups, self.seed = shuffle, mixed_groups, seed
+        self.rank, self.ranks = rank, ranks
+        self.epoch = 0
+        self._given = 0  # samples of this epoch that this consumer has already given
+        self._groups = []
+        for path in triplets.files:
+            with self.corpus.parquet(path) as file:
+                metadata = file.metadata
+            self._groups += [
+                RowGroup(path, number, metadata.row_group(number).num_rows) for number in range(metadata.num_row_groups)
+            ]
+
+    def __len__(self) -> int:
+        """Samples of one epoch that this rank gets, all workers together."""
+        total = sum(group.rows for group in self._groups)
+        return total * (self.rank + 1) // self.ranks - total * self.rank // self.ranks
+
+    def set_epoch(self, epoch: int) -> None:
+        """Start this epoch; iterating to the end goes on to the next by itself."""
+        self.epoch, self._given = epoch, 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Where this consumer stands."""
+        return {"epoch": self.epoch, "given": self._given}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from `state`, which a stream with the same files, seed, ranks and workers gave."""
+        self.epoch, self._given = state["epoch"], state["given"]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        skip = self._given
+        for groups, order in self._mixtures():
+            rows = order[skip:]
+            skip -= len(order) - len(rows)
+            samples = self._samples(groups, frozenset(rows.tolist()))
+            for row in rows.tolist():
+                self._given += 1
+                yield samples.pop(row).decoded()
+        self.epoch, self._given = self.epoch + 1, 0
+
+    def _mixtures(self) -> Iterator[tuple[list[RowGroup], np.ndarray]]:
+        """This consumer's rows: some neighbouring row groups, and the order of its rows in them."""
+        random = np.random.default_rng([self.seed, self.epoch])
+        groups = [self._groups[i] for i in random.permutation(len(self._groups))] if self.shuffle else self._groups
+        first, last = self._part(sum(group.rows for group in groups))
+        start = 0
+        for i in range(0, len(groups), self.mixed_groups):
+            mixed = groups[i : i + self.mixed_groups]
+            count = sum(group.rows for group in mixed)
+            order = random.permutation(count) if self.shuffle else np.arange(count)
+            mine = order[max(first - start, 0) : max(last - start, 0)]
+            if len(mine):
+                yield mixed, mine
+            start += count
+
+    def _part(self, total: int) -> tuple[int, int]:
+        """First and last (exclusive) place of this consumer's rows in the order of the epoch."""
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        first, last = total * self.rank // self.ranks, total * (self.rank + 1) // self.ranks
+        return first + (last - first) * worker // workers, first + (last - first) * (worker + 1) // workers
+
+    def _samples(self, groups: list[RowGroup], wanted: frozenset[int]) -> dict[int, "_Sample"]:
+        """The wanted rows of some row groups, numbered through."""
+        samples: dict[int, _Sample] = {}
+        start = 0
+        for group in groups:
+            if wanted.isdisjoint(range(start, start + group.rows)):
+                start += group.rows
+                continue
+            with self.corpus.parquet(group.path) as file:
+                # A few rows at a time: what is decoded is still in the processor's cache when it is put together.
+                for batch in file.iter_batches(DECODED_ROWS, [group.number], list(COLUMNS), use_threads=False):
+                    columns = {name: batch.column(name) for name in COLUMNS}
+                    for row in range(batch.num_rows):
+                        if start + row in wanted:
+                            samples[start + row] = self._sample(columns, row)
+                    start += batch.num_rows
+        return samples
+
+    def _sample(self, columns: dict[str, pa.Array], row: int) -> "_Sample":
+        uid = columns["uid"][row].as_py()
+        first, last = columns["images"].offsets[row : row + 2].to_pylist()
+        drawn = zlib.crc32(f"{self.seed} {self.epoch} {uid}".encode()) if self.shuffle else 0
+        view = drawn % (last - first)
+        encoded = columns["images"].values.field("bytes")[first + view].as_py()
+        return _Sample(uid, columns["caption"][row].as_py(), _gaussians(columns, row), encoded, view)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """A sample whose image waits to be decoded: so it takes a hundredth of the memory."""
+
+    uid: str
+    caption: str
+    gaussians: np.ndarray  # [N, 14]
+    encoded: bytes
+    view: int
+
+    def decoded(self) -> dict[str, Any]:
+        return {
+            "uid": self.uid,
+            "caption": self.caption,
+            "gaussians": torch.from_numpy(self.gaussians),
+            "image": torch.from_numpy(np.array(decode_image(self.encoded))),
+            "view": self.view,
+        }
+
+
+def _gaussians(columns: dict[str, pa.Array], row: int) -> np.ndarray:
+    """[N, 14] of one row."""
+    first, last = columns["opacities"].offsets[row : row + 2].to_pylist()
+    packed = np.empty(last - first, PACKED)
+    for name in GAUSSIAN_ORDER:
+        first, last = columns[name].offsets[row : row + 2].to_pylist()
+        packed[name] = columns[name].values[first:last].to_numpy().view(PACKED[name])
+    return packed.view(np.float32).reshape(len(packed), -1)

@@ -1,0 +1,237 @@
+"""Where everything in a corpus lies, and how it is read and written: atomically, on a local disk or in a bucket."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from pipeline.errors import ConfigError
+from pipeline.store.bucket import OPTIONS, READERS, BucketFile, abort_old_uploads, reaching, read_footer, read_small
+from pipeline.store.leftovers import SCRATCH, owned_name, remove_dead
+from pipeline.store.rows import Row, rows_from_table
+from pipeline.store.schema import ERRORS
+from pipeline.store.table_writer import METADATA_KEY, TableWriter
+
+TEMPORARY = ".tmp"  # folder of files in the making, on a local disk
+
+
+class CorpusStore:
+    """A folder or bucket URI: local path, `s3://…`, `gs://…`, any fsspec filesystem."""
+
+    def __init__(self, uri: str | os.PathLike):
+        self.uri = os.fspath(uri)
+        # Other processes write here too: what a listing said a moment ago may be wrong.
+        options = OPTIONS.get(fsspec.core.split_protocol(self.uri)[0], {})
+        self.filesystem, self.root = fsspec.core.url_to_fs(self.uri, use_listings_cache=False, **options)
+        self.is_local = isinstance(self.filesystem, LocalFileSystem)
+        self.readers = 1 if self.is_local else READERS  # threads that are worth while for small files
+
+    def __reduce__(self):
+        return type(self), (self.root if self.is_local else self.uri,)  # a worker may have another working folder
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CorpusStore) and (self.root, self.filesystem) == (other.root, other.filesystem)
+
+    def __hash__(self) -> int:
+        return hash(self.root)
+
+    # Layout
+
+    def path(self, *parts: str) -> str:
+        """Absolute path (in the corpus' filesystem) of something inside the corpus."""
+        return "/".join([self.root.rstrip("/"), *parts])
+
+    def shard_path(self, table: str, shard: int) -> str:
+        return self.path(table, f"{shard:05d}.parquet")
+
+    def errors_path(self, stage: str, shard: int) -> str:
+        return self.path("errors", stage, f"{shard:05d}.parquet")
+
+    def exists(self, *parts: str) -> bool:
+        path = self.path(*parts)
+        with self._reaching(path):
+            return self.filesystem.exists(path)
+
+    def remove(self, *parts: str) -> None:
+        """Remove a file, which is there."""
+        path = self.path(*parts)
+        with self._reaching(path):
+            self.filesystem.rm_file(path)
+
+    def _reaching(self, path: str) -> AbstractContextManager:
+        return nullcontext() if self.is_local else reaching(path)
+
+    # JSON and other small files
+
+    def read_json(self, *parts: str) -> Any:
+        path = self.path(*parts)
+        with self._reaching(path):
+            content = self.filesystem.cat_file(path)
+        return json.loads(content)
+
+    def write_json(self, value: Any, *parts: str) -> None:
+        self.write_text(json.dumps(value, indent=2) + "\n", *parts)
+
+    def write_text(self, text: str, *parts: str) -> None:
+        with self.atomic_file(self.path(*parts)) as file:
+            file.write_text(text, encoding="utf-8")
+
+    @contextmanager
+    def atomic_file(self, path: str) -> Iterator[Path]:
+        """A local file to fill; it takes its place at `path` only if the block ends well."""
+        if self.is_local:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(self.path(TEMPORARY))
+            folder.mkdir(exist_ok=True)
+            temporary = folder / owned_name()
+        else:
+            temporary = Path(tempfile.gettempdir(), f"{SCRATCH}{owned_name()}")
+        try:
+            yield temporary
+            if self.is_local:
+                temporary.replace(path)
+            else:
+                with reaching(path):
+                    self.filesystem.put_file(str(temporary), path)  # nothing is there before all of it is
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def remove_leftovers(self) -> None:
+        """Remove the temporary files of processes of this machine that were killed while writing."""
+        if self.is_local:
+            remove_dead(Path(self.path(TEMPORARY)))
+        else:
+            remove_dead(Path(tempfile.gettempdir()), SCRATCH)
+            abort_old_uploads(self.filesystem, self.root)
+
+    # The index
+
+    def read_index(self, columns: list[str] | None = None, shard: int | None = None) -> list[Row]:
+        """Rows of index.parquet, in its order: all of them or those of one shard."""
+        with self.parquet(self.path("index.parquet")) as parquet:
+            if shard is None:
+                return rows_from_table(parquet.read(columns))
+            place = parquet.schema_arrow.names.index("shard")
+            ranges = (
+                parquet.metadata.row_group(group).column(place).statistics for group in range(parquet.num_row_groups)
+            )
+            groups = [group for group, shards in enumerate(ranges) if shards.min <= shard <= shards.max]
+            wanted = None if columns is None else [*columns, "shard"]
+            table = parquet.read_row_groups(groups, wanted)
+        mine = table.filter(pa.array(table.column("shard").to_numpy() == shard))
+        return rows_from_table(mine if columns is None else mine.select(columns))
+
+    # Tables
+
+    @contextmanager
+    def table_writer(self, path: str, schema: pa.Schema) -> Iterator[TableWriter]:
+        """Writes a Parquet file batch by batch; nothing is there until the block ends well."""
+        with self.atomic_file(path) as file:
+            writer = TableWriter(file, schema)
+            try:
+                yield writer
+            finally:
+                writer.close()
+
+    def read_rows(self, table: str, shard: int, columns: list[str] | None = None) -> list[Row]:
+        """All rows of one shard of a small table, in the shard's order."""
+        with self.parquet(self.shard_path(table, shard)) as parquet:
+            return rows_from_table(parquet.read(columns))
+
+    def read_errors(self, stage: str, shard: int) -> list[Row]:
+        """The shard's failures in `stage`; empty where there is no errors file."""
+        path = self.errors_path(stage, shard)
+        try:
+            with self.parquet(path) if self.is_local else read_small(self.filesystem, path) as parquet:
+                return rows_from_table(parquet.read(use_threads=False))
+        except FileNotFoundError:
+            return []
+
+    def write_errors(self, stage: str, shard: int, rows: list[Row]) -> None:
+        """Replace the shard's failures in `stage`; no file is left where there is none."""
+        path = self.errors_path(stage, shard)
+        if rows:
+            with self.table_writer(path, ERRORS) as writer:
+                writer.write(rows)
+        elif self.exists("errors", stage, f"{shard:05d}.parquet"):
+            self.remove("errors", stage, f"{shard:05d}.parquet")
+
+    def shard_record(self, table: str, shard: int) -> dict[str, Any] | None:
+        """What the runner noted in the footer of a finished shard; None if the shard is not there.
+
+        Raises:
+            ConfigError: the file is damaged.
+        """
+        path = self.shard_path(table, shard)
+        try:
+            footer = pq.read_metadata(path) if self.is_local else read_footer(self.filesystem, path)
+            return json.loads((footer.metadata or {}).get(METADATA_KEY, b"{}"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read ({error}): if it is damaged, --repair removes it") from error
+
+    def shards(self, table: str) -> list[int]:
+        """Numbers of the finished shards of a table."""
+        folder = self.path(table)
+        try:
+            with self._reaching(folder):
+                paths = self.filesystem.ls(folder, detail=False)
+        except FileNotFoundError:
+            return []
+        names = (path.rsplit("/", 1)[-1] for path in paths)
+        return sorted(int(name[:5]) for name in names if name.endswith(".parquet"))
+
+    @contextmanager
+    def parquet(self, path: str) -> Iterator[pq.ParquetFile]:
+        """An open Parquet file (`pq.read_table` would import pandas, where it is installed).
+
+        On a local disk Arrow opens it itself. A Python file may be let go of last by one of Arrow's threads, for which
+        it needs the interpreter: if that is just ending, the process aborts.
+        """
+        with ExitStack() as stack:
+            source = path if self.is_local else stack.enter_context(BucketFile(self.filesystem, path))
+            yield stack.enter_context(pq.ParquetFile(source, page_checksum_verification=True))
+
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        """The bytes of a file from `start` up to `end`."""
+        with self._reaching(path):
+            return self.filesystem.cat_file(path, start=start, end=end)
+
+    def arrow_filesystem(self) -> pyarrow.fs.FileSystem:
+        """The corpus' filesystem as pyarrow's datasets want it; a local one is Arrow's own (see `parquet`)."""
+        if self.is_local:
+            return pyarrow.fs.LocalFileSystem()
+        return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(self.filesystem))
+
+    # Asset files
+
+    def put_asset(self, local: Path, sha256: str, suffix: str) -> str:
+        """Store a file under its content's hash; returns its path inside the corpus."""
+        relative = f"assets/files/{sha256[:2]}/{sha256}.{suffix}"
+        if not self.exists(relative):
+            with self.atomic_file(self.path(relative)) as file:
+                shutil.copyfile(local, file)
+        return relative
+
+    def asset_bytes(self) -> int:
+        """What all stored asset files take; lists every one."""
+        folder = self.path("assets", "files")
+        with self._reaching(folder):
+            return self.filesystem.du(folder) if self.filesystem.exists(folder) else 0
+
+    def get_asset(self, relative: str, local: Path) -> None:
+        """Copy a stored asset file to a local path."""
+        path = self.path(relative)
+        with self._reaching(path):
+            self.filesystem.get_file(path, str(local))

@@ -1,0 +1,78 @@
+"""A stored asset, unpacked into a folder: a plain file, or a .zip with `asset.FORMAT` and what it needs beside it."""
+
+import shutil
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from pipeline.errors import AssetError
+from pipeline.store.full_disk import is_full
+
+FORMATS = ("glb", "gltf", "obj", "ply", "stl", "fbx", "dae", "usdz")
+USD_LAYERS = (".usd", ".usda", ".usdc")
+MAX_FILES = 10_000
+MAX_UNPACKED_BYTES = 4 * 1024**3
+
+
+def unpack(file: Path, asset_format: str, folder: Path) -> Path:
+    """Put the asset into the empty `folder`; returns its main file, `folder/asset.FORMAT`, of USDZ its first layer.
+
+    Raises:
+        AssetError: unknown format, not a zip file, no main file inside, a member that would land outside of `folder`,
+            or more bytes than `MAX_UNPACKED_BYTES`.
+    """
+    if asset_format not in FORMATS:
+        raise AssetError(f"format {asset_format!r} cannot be rendered; these can: {', '.join(FORMATS)}")
+    main = folder / f"asset.{asset_format}"
+    if file.suffix != ".zip":
+        if asset_format == "usdz":  # a zip file itself; its textures are files for Blender then, checked like others
+            return _unpack_usdz(file, folder)
+        shutil.copyfile(file, main)
+        return main
+    _unzip(file, folder)
+    if not main.is_file():
+        raise AssetError(f"its bundle holds no {main.name}")
+    return main
+
+
+def _unpack_usdz(file: Path, folder: Path) -> Path:
+    first = next(iter(_unzip(file, folder)), "")
+    if not first.endswith(USD_LAYERS) or "/" in first:
+        raise AssetError(f"its first member {first[:80]!r} is no USD layer at the top of the archive")
+    return folder / first
+
+
+def _unzip(file: Path, folder: Path) -> list[str]:
+    """Unpack a zip file; returns its members' names.
+
+    Raises:
+        OSError: no more can be written here, which is not the asset's fault.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _extract(archive, folder)
+            return archive.namelist()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        if is_full(error):
+            raise
+        raise AssetError(f"its bundle cannot be unpacked: {error}") from error
+
+
+def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) > MAX_FILES:
+        raise AssetError(f"its bundle holds {len(members)} files; the limit is {MAX_FILES}")
+    for member in members:
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts:
+            raise AssetError(f"its bundle holds {member.filename!r}, which would land outside of its folder")
+    room = MAX_UNPACKED_BYTES
+    for member in members:
+        target = folder / member.filename.replace("\\", "/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(member) as source, target.open("wb") as sink:
+            # The sizes in the directory may lie: count what really comes out.
+            while block := source.read(1 << 20):
+                room -= len(block)
+                if room < 0:
+                    raise AssetError(f"its bundle unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+                sink.write(block)

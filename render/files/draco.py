@@ -1,0 +1,95 @@
+"""glTF files compressed with Draco (KHR_draco_mesh_compression), made plain: neither engine decodes them itself.
+
+The `bpy` wheel lacks the library; DracoPy is Google's decoder as a Python package.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import AssetError
+from render.files.gltf import Document, buffer_bytes, read_document, write_document
+
+EXTENSION = "KHR_draco_mesh_compression"
+BESIDE = "decompressed.bin"  # the new buffer, a file in the asset's own folder
+COMPONENTS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
+UNSIGNED_INT = 5125
+
+
+def decompress(main: Path) -> None:
+    """Rewrite the file with plain accessors, in a buffer beside it; others stay as they are.
+
+    Raises:
+        AssetError: what is compressed cannot be decoded.
+    """
+    document, binary = read_document(main)
+    try:
+        primitives = [primitive for mesh in document.get("meshes", []) for primitive in mesh["primitives"]]
+        packed = [primitive for primitive in primitives if EXTENSION in primitive.get("extensions", {})]
+        if not packed:
+            return
+        plain = PlainBuffer(document)
+        for primitive in packed:
+            _unpack(primitive, document, binary, main.parent, plain)
+        for key in ("extensionsUsed", "extensionsRequired"):
+            document[key] = [name for name in document.get(key, []) if name != EXTENSION]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OSError) as error:
+        raise AssetError(f"its Draco compression is not valid: {type(error).__name__}: {error}") from error
+    plain.write(main.parent / BESIDE)
+    write_document(main, {key: value for key, value in document.items() if value != []}, binary)
+
+
+class PlainBuffer:
+    """A buffer that grows at the end of a document's list."""
+
+    def __init__(self, document: Document):
+        self._document = document
+        self._number = len(document["buffers"])
+        self._data = bytearray()
+
+    def add(self, values: np.ndarray, accessor: dict[str, Any]) -> int:
+        """Append [N, K] values, rows on multiples of 4 bytes (glTF 2.0, section 3.6.2.4); returns the new accessor."""
+        row_bytes = values.itemsize * values.shape[1]
+        stride = row_bytes + -row_bytes % 4
+        rows = np.zeros((len(values), stride), np.uint8)
+        rows[:, :row_bytes] = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), row_bytes)
+        view = {"buffer": self._number, "byteOffset": len(self._data), "byteLength": rows.size, "byteStride": stride}
+        if accessor["type"] == "SCALAR":
+            del view["byteStride"]  # indices have none; theirs are 4 bytes wide
+        self._data += rows.tobytes()
+        views, accessors = self._document["bufferViews"], self._document["accessors"]
+        views.append(view)
+        accessors.append({**accessor, "bufferView": len(views) - 1, "byteOffset": 0, "count": len(values)})
+        return len(accessors) - 1
+
+    def write(self, path: Path) -> None:
+        """Write the file, and note it in the document.
+
+        Raises:
+            AssetError: the asset has a file of this name.
+        """
+        if path.exists():
+            raise AssetError(f"it is compressed with Draco and brings a file {path.name}, the place of its plain copy")
+        path.write_bytes(self._data)
+        self._document["buffers"].append({"uri": path.name, "byteLength": len(self._data)})
+
+
+def _unpack(primitive: dict, document: Document, binary: bytes, folder: Path, plain: PlainBuffer) -> None:
+    import DracoPy  # only for the files that need it
+
+    packed = primitive["extensions"].pop(EXTENSION)
+    view = document["bufferViews"][packed["bufferView"]]
+    data, start = buffer_bytes(document, binary, folder, view["buffer"]), view.get("byteOffset", 0)
+    try:
+        mesh = DracoPy.decode(data[start : start + view["byteLength"]])
+    except (DracoPy.FileTypeException, RuntimeError, MemoryError) as error:
+        raise ValueError(f"it cannot be decoded ({error})") from error
+    accessors = document["accessors"]
+    for name, unique_id in packed["attributes"].items():
+        old = accessors[primitive["attributes"][name]]
+        values = np.asarray(mesh.get_attribute_by_unique_id(unique_id)["data"])
+        values = values.reshape(len(mesh.points), -1).astype(COMPONENTS[old["componentType"]])
+        primitive["attributes"][name] = plain.add(values, old)
+    corners = np.asarray(mesh.faces, np.uint32).reshape(-1, 1)
+    primitive["indices"] = plain.add(corners, {"componentType": UNSIGNED_INT, "type": "SCALAR"})

@@ -1,0 +1,90 @@
+"""What is refused before Blender sees an asset: references that leave its folder, textures of hostile size.
+
+Blender follows `../`, takes an http address for a path, and decodes a 20,000 x 20,000 texture into 5 GB, all silently.
+Headers alone are read here; no pixel is decoded.
+"""
+
+import base64
+import binascii
+import io
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+from urllib.parse import unquote
+
+from PIL import Image, UnidentifiedImageError
+
+from pipeline.errors import AssetError
+from render.files.gltf import read_document
+
+MTLLIB = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]+)", re.MULTILINE)
+USDA_PATH = re.compile(rb"@+([^@\n]+)@+")
+MODELS = frozenset({".glb", ".gltf", ".obj", ".mtl", ".ply", ".stl", ".fbx", ".dae", ".usd", ".usda", ".usdc", ".bin"})
+
+
+def check(main: Path, max_texture_pixels: int) -> None:
+    """Refuse the unpacked asset whose main file is `main` if it is dangerous to load.
+
+    Raises:
+        AssetError: the reason.
+    """
+    for path in sorted(main.parent.rglob("*")):
+        if path.is_file() and path.suffix.lower() not in MODELS:
+            with path.open("rb") as file:
+                _check_texture(file, path.name, max_texture_pixels)
+    if main.suffix in (".glb", ".gltf"):
+        _check_gltf(main, max_texture_pixels)
+    if main.suffix == ".obj":
+        for names in MTLLIB.findall(main.read_bytes()):
+            _check_reference(names.decode("utf-8", "replace"))
+    for layer in main.parent.rglob("*.usda"):
+        for name in USDA_PATH.findall(layer.read_bytes()):
+            _check_reference(name.decode("utf-8", "replace"))
+
+
+def _check_gltf(main: Path, max_texture_pixels: int) -> None:
+    document, binary = read_document(main)
+    views = document.get("bufferViews", [])
+    try:
+        for part in ("buffers", "images"):
+            for entry in document.get(part, []):
+                uri = entry.get("uri")
+                if uri is not None and not uri.startswith("data:"):
+                    _check_reference(unquote(uri))
+        for image in document.get("images", []):
+            data = _embedded(image, views, document, binary)
+            if data is not None:
+                _check_texture(io.BytesIO(data), f"image {image.get('name', '')!r}", max_texture_pixels)
+    except (AttributeError, IndexError, KeyError, TypeError, binascii.Error) as error:
+        raise AssetError(f"it is not valid glTF: {type(error).__name__}: {error}") from error
+
+
+def _embedded(image: dict[str, Any], views: list, document: dict[str, Any], binary: bytes) -> bytes | None:
+    """The encoded bytes of an image inside the document or its binary chunk; None where it lies elsewhere."""
+    uri = image.get("uri")
+    if uri is not None:
+        return base64.b64decode(uri.partition(",")[2]) if uri.startswith("data:") else None
+    view = views[image["bufferView"]]
+    if "uri" in document["buffers"][view["buffer"]]:
+        return None  # in a .bin file or a data URI: the importer refuses what does not fit there
+    start = view.get("byteOffset", 0)
+    return binary[start : start + view["byteLength"]]
+
+
+def _check_reference(reference: str) -> None:
+    path = PurePosixPath(reference.strip().replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", reference):
+        raise AssetError(f"it names {reference[:100]!r}, which is not a file in its own folder")
+
+
+def _check_texture(file: BinaryIO, name: str, max_pixels: int) -> None:
+    """What Pillow cannot identify is left to Blender, under the worker's memory limit."""
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise AssetError(f"texture {name}: {error}") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return
+    if width * height > max_pixels:
+        raise AssetError(f"texture {name} has {width} x {height} pixels; render.max_texture_pixels is {max_pixels}")

@@ -1,0 +1,84 @@
+"""Wrong command lines get one clear line; --help, --status and --plan import nothing heavy."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from fakes.corpus import fake_config
+from pipeline.command.command_line import parse, parse_shards
+from pipeline.errors import ConfigError
+from pipeline.run import main
+
+HEAVY = {"torch", "ray", "numba", "scipy", "transformers", "pandas", "bpy"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--corpus c --bogus 3", "Unrecognized options: --bogus"),
+        ("--corpus c --fit.iteration 3", "Perhaps you meant: --fit.iterations"),
+        ("--corpus c --fit.iterations many", "--fit.iterations: invalid literal"),
+        ("--corpus c --stage nope", "invalid choice 'nope' for argument '--stage'"),
+        ("--corpus c --workers -1", "--workers: Input should be greater than or equal to 0"),
+        ("--corpus", "Missing value for argument '--corpus'"),
+        ("--stage fit", "--corpus is missing"),
+        ("--corpus c --config nowhere.yaml", "cannot read config nowhere.yaml: No such file"),
+        ("--corpus c --config wrong.yaml", "wrong.yaml: fit.iteration: Extra inputs are not permitted"),
+        ("--corpus c --config list.yaml", "list.yaml: Input should be"),
+        ("--corpus c --config broken.yaml", "broken.yaml is not YAML"),
+        ("--corpus c --status", "there is no corpus at c"),
+        ("--corpus c --stage pack --shards 0-3", "error: "),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments, message, capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrong.yaml").write_text("fit: {iteration: 3}\n")
+    (tmp_path / "list.yaml").write_text("[1, 2]\n")
+    (tmp_path / "broken.yaml").write_text("fit: {iterations: [\n")
+    assert main(arguments.split()) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1 and err.startswith("error: ") and message in err
+
+
+def test_flags_go_over_the_preset_and_the_preset_over_the_stored_config(tmp_path):
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("fit: {iterations: 7, num_gaussians: 100}\n")
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    stored = fake_config(fit={"iterations": 5}).model_dump(mode="json")
+    (corpus / "corpus.json").write_text(json.dumps({"config": stored}))
+
+    fit = parse(["--corpus", str(corpus)]).config.fit
+    assert fit.iterations == 5
+    fit = parse([f"--corpus={corpus}", f"--config={preset}", "--fit.iterations", "9"]).config.fit
+    assert (fit.iterations, fit.num_gaussians) == (9, 100)
+
+
+def test_shards():
+    assert parse_shards("", 3) == [0, 1, 2]
+    assert parse_shards("2-4, 0,3", 10) == [0, 2, 3, 4]
+    for wrong in ("a", "3-1", "0-10", "1-", "-2"):
+        with pytest.raises(ConfigError, match="--shards"):
+            parse_shards(wrong, 10)
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """Top-level modules that a command imports."""
+    code = (
+        "import sys, contextlib, io\n"
+        "from pipeline.run import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    main(sys.argv[1:])\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_looking_imports_nothing_heavy(new_corpus, tmp_path):
+    corpus = new_corpus(fake_config()).root
+    for flags in (["--help"], ["--corpus", corpus, "--status"], ["--corpus", corpus, "--plan"]):
+        assert imported_by(*flags) & HEAVY == set()
