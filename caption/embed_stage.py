@@ -9,7 +9,7 @@ from caption.pictures.subject import open_view
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 
 
-class EmbedStage(Stage):
+class EmbedStage(Stage[EmbedConfig]):
     """Embeds all views of a batch of objects in one stream, and their captions."""
 
     name = "embed"

@@ -10,7 +10,7 @@ OBJECTS = 32
 """Objects given to a model's captioner at once, so that it prepares some while the model works on others."""
 
 
-class CaptionStage(Stage):
+class CaptionStage(Stage[CaptionConfig]):
     """Captions objects by the registered captioner that the config names."""
 
     name = "caption"

@@ -5,18 +5,25 @@ import io
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from pipeline import Corpus, registry
+from fit_gaussians.config import FitConfig
+from pipeline import registry
+from pipeline.assets.config import AssetsConfig
 from pipeline.assets.sources import SOURCES, AssetSource, Fetched
 from pipeline.errors import AssetError, ConfigError, WorkerCrash
-from pipeline.stage import CorpusStage, Failure, Resources, Stage
+from pipeline.pack.config import PackConfig
+from pipeline.report.config import ReportConfig
+from pipeline.stage import ConfigT, CorpusStage, Failure, Resources, Stage
+from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row
 from pipeline.store.schema import ASSETS, GAUSSIANS, INDEX, VIEWS
+from render.config import RenderConfig
 
 LOG = "FAKE_STAGES_LOG"  # where the log is, if not beside the corpus
 SLOW = "FAKE_STAGES_SECONDS"  # seconds per object of the fake render stage, which a child process spends
@@ -26,23 +33,23 @@ FATAL_ITERATIONS = 13  # with so many, the fake fit stage dies at its set-up
 ENDLESS_ITERATIONS = 14  # with so many, its set-up hangs
 
 
-def log_of(corpus: Corpus) -> Path:
+def log_of(corpus: CorpusStore) -> Path:
     """The file beside a corpus that gets one line per event."""
     return Path(os.environ.get(LOG) or Path(corpus.root).with_suffix(".log"))
 
 
-def full_flag(corpus: Corpus) -> Path:
+def full_flag(corpus: CorpusStore) -> Path:
     """While this file beside a corpus exists, the fake render stage finds its disk full."""
     return log_of(corpus).with_suffix(".full")
 
 
-def note(corpus: Corpus, event: str) -> None:
+def note(corpus: CorpusStore, event: str) -> None:
     """Append an event to the log; one short write is atomic."""
     with log_of(corpus).open("a", encoding="utf-8") as file:
         file.write(event + "\n")
 
 
-class FakeStage(Stage):
+class FakeStage(Stage[ConfigT]):
     """Notes when it is set up, called and closed."""
 
     def setup(self) -> None:
@@ -62,7 +69,7 @@ class FakeStage(Stage):
         raise NotImplementedError
 
 
-class FakeAssets(FakeStage):
+class FakeAssets(FakeStage[AssetsConfig]):
     name = "assets"
     reads = {"index": ("source", "origin_uri", "name", "tags", "category", "license", "creator", "split")}
     writes = "assets"
@@ -84,18 +91,18 @@ class FakeAssets(FakeStage):
         return dict.fromkeys(ASSETS.names) | row | own
 
 
-class FakeRender(FakeStage):
+class FakeRender(FakeStage[RenderConfig]):
     name = "render"
     reads = {"assets": ("file", "name")}
     writes = "views"
     batch_size = 2
 
     @classmethod
-    def resources(cls, config) -> Resources:
+    def resources(cls, config: RenderConfig) -> Resources:
         return Resources(cpus=1, memory_gb=0.2)
 
     @classmethod
-    def timeout_s(cls, config) -> float:
+    def timeout_s(cls, config: RenderConfig) -> float:
         return config.timeout_s
 
     def row(self, row: Row) -> Row | Failure:
@@ -133,17 +140,17 @@ class FakeRender(FakeStage):
         return values | {"point_colors": np.ones((5, 3)), "shading": "albedo", "samples": self.config.samples}
 
 
-class FakeFit(FakeStage):
+class FakeFit(FakeStage[FitConfig]):
     name = "fit"
     reads = {"views": ("images", "points")}
     writes = "gaussians"
 
     @classmethod
-    def resources(cls, config) -> Resources:
+    def resources(cls, config: FitConfig) -> Resources:
         return Resources(cpus=1, gpus=1 if config.backend == "gsplat" else 0, memory_gb=0.2)
 
     @classmethod
-    def setup_timeout_s(cls, config) -> float:
+    def setup_timeout_s(cls, config: FitConfig) -> float:
         return 1.0 if config.iterations == ENDLESS_ITERATIONS else 3600.0
 
     def setup(self) -> None:
@@ -168,20 +175,20 @@ class FakeFit(FakeStage):
         return values | {"colors": np.ones((count, 3)), "psnr": 30.0 + len(row["images"]), "fit_seconds": 0.1}
 
 
-class FakePack(CorpusStage):
+class FakePack(CorpusStage[PackConfig]):
     name = "pack"
     after = ("assets", "render", "fit")
 
-    def run(self, corpus):
+    def run(self, corpus: CorpusStore) -> Mapping[str, Any]:
         note(corpus, "pack")
         return {"shards": len(corpus.shards("gaussians"))}
 
 
-class FakeReport(CorpusStage):
+class FakeReport(CorpusStage[ReportConfig]):
     name = "report"
     after = ("pack",)
 
-    def run(self, corpus):
+    def run(self, corpus: CorpusStore) -> Mapping[str, Any]:
         note(corpus, "report")
         corpus.write_text("<html></html>", "report", "index.html")
         return {}
@@ -219,7 +226,8 @@ CORPUS_ENTRIES = (
 
 def register() -> None:
     """Put the fakes in the place of the real stages, in this process; jobs carry them to their workers."""
-    for stages, entries in ((registry.SHARD_STAGES, SHARD_ENTRIES), (registry.CORPUS_STAGES, CORPUS_ENTRIES)):
-        stages.clear()
-        stages.update({entry.name: entry for entry in entries})
+    registry.SHARD_STAGES.clear()
+    registry.SHARD_STAGES.update({entry.name: entry for entry in SHARD_ENTRIES})
+    registry.CORPUS_STAGES.clear()
+    registry.CORPUS_STAGES.update({entry.name: entry for entry in CORPUS_ENTRIES})
     SOURCES["fake"] = f"{__name__}:FakeSource"

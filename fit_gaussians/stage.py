@@ -43,7 +43,7 @@ class Task:
         return len(self.train), self.train.height, self.train.width
 
 
-class FitStage(Stage):
+class FitStage(Stage[FitConfig]):
     """Fits Gaussians to the training views of each object and measures them on the held-out ones."""
 
     name = "fit"

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from model.config import EvaluateConfig, TrainConfig
 from model.evaluation.evaluate import evaluate
 from model.training.train import train
 from pipeline.stage import CorpusStage
 from pipeline.store.corpus_store import CorpusStore
 
 
-class TrainStage(CorpusStage):
+class TrainStage(CorpusStage[TrainConfig]):
     """Trains a run on the packed triplets; figures: steps, objects, final losses, samples per second."""
 
     name = "train"
@@ -18,7 +19,7 @@ class TrainStage(CorpusStage):
         return train(corpus, self.config)
 
 
-class EvaluateStage(CorpusStage):
+class EvaluateStage(CorpusStage[EvaluateConfig]):
     """Evaluates a run; figures: retrieval and zero-shot, each with its chance."""
 
     name = "evaluate"

@@ -6,6 +6,7 @@ without importing any of them; `load` checks that both say the same.
 
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from pipeline.errors import ConfigError
 from pipeline.stage import CorpusStage, Stage
@@ -21,14 +22,14 @@ class ShardStageEntry:
     writes: str  # table
     extra: str = ""  # extra of this package that brings what the stage needs
 
-    def load(self) -> type[Stage]:
+    def load(self) -> type[Stage[Any]]:
         """The stage's class.
 
         Raises:
             ConfigError: a package that the stage needs is not installed.
             TypeError: the class reads or writes other tables than this entry says.
         """
-        stage = _import(self)
+        stage: type[Stage[Any]] = _import(self)
         if (tuple(stage.reads), stage.writes) != (self.reads, self.writes):
             raise TypeError(f"{self.target} reads {tuple(stage.reads)} and writes {stage.writes!r}, not as registered")
         return stage
@@ -43,14 +44,14 @@ class CorpusStageEntry:
     after: tuple[str, ...]  # stages whose results it uses
     extra: str = ""
 
-    def load(self) -> type[CorpusStage]:
+    def load(self) -> type[CorpusStage[Any]]:
         """The stage's class.
 
         Raises:
             ConfigError: a package that the stage needs is not installed.
             TypeError: the class comes after other stages than this entry says.
         """
-        stage = _import(self)
+        stage: type[CorpusStage[Any]] = _import(self)
         if tuple(stage.after) != self.after:
             raise TypeError(f"{self.target} comes after {tuple(stage.after)}, not as registered")
         return stage
@@ -62,7 +63,7 @@ def missing_package(entry: ShardStageEntry | CorpusStageEntry, error: ModuleNotF
     return ConfigError(f"stage {entry.name} needs the Python package {error.name!r}{cure}")
 
 
-def _import(entry: ShardStageEntry | CorpusStageEntry):
+def _import(entry: ShardStageEntry | CorpusStageEntry) -> Any:
     module, _, attribute = entry.target.partition(":")
     try:
         return getattr(import_module(module), attribute)

@@ -4,15 +4,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
-
-from pydantic import BaseModel
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pipeline.errors import PipelineError
+from pipeline.settings import Section
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row
 
 __all__ = ["CorpusStage", "Failure", "Resources", "Row", "Spread", "Stage", "StageContext", "one_by_one"]
+
+ConfigT = TypeVar("ConfigT", bound=Section)
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class StageContext:
     threads: int = 1  # CPU threads that the worker may keep busy
 
 
-class Stage(ABC):
-    """A step that works shard by shard, one object (or a small batch) at a time.
+class Stage(ABC, Generic[ConfigT]):
+    """A step that works shard by shard, one object (or a small batch) at a time; generic in its section of the config.
 
     Class attributes:
         name: as in `--stage`, and the name of its section in the config.
@@ -66,22 +67,22 @@ class Stage(ABC):
     writes: ClassVar[str]
     batch_size: int = 1
 
-    def __init__(self, config: BaseModel, context: StageContext):
+    def __init__(self, config: ConfigT, context: StageContext):
         self.config = config
         self.context = context
 
     @classmethod
-    def resources(cls, config: BaseModel) -> Resources:
+    def resources(cls, config: ConfigT) -> Resources:
         """What one worker needs under this config."""
         return Resources()
 
     @classmethod
-    def timeout_s(cls, config: BaseModel) -> float:
+    def timeout_s(cls, config: ConfigT) -> float:
         """How long one object may take; then its worker is killed, and the others go on without it."""
         return 3600.0
 
     @classmethod
-    def setup_timeout_s(cls, config: BaseModel) -> float:
+    def setup_timeout_s(cls, config: ConfigT) -> float:
         """How long `setup` may take; then its worker is killed, and another one tries once more."""
         return 3600.0
 
@@ -121,13 +122,13 @@ def one_by_one(function: Callable[[Any], Any], items: Sequence[Any], *, at_once:
     return [function(item) for item in items]
 
 
-class CorpusStage(ABC):
+class CorpusStage(ABC, Generic[ConfigT]):
     """A step over the whole corpus (pack, train, evaluate, report). It parallelises inside, or by `spread`."""
 
     name: ClassVar[str]
     after: ClassVar[tuple[str, ...]]  # stages whose results it uses: a change there makes this one due again
 
-    def __init__(self, config: BaseModel, spread: Spread = one_by_one):
+    def __init__(self, config: ConfigT, spread: Spread = one_by_one):
         self.config = config
         self.spread = spread
 

@@ -49,7 +49,7 @@ def _blender(config: RenderConfig, context: StageContext) -> Engine:
     return BlenderEngine(config, BlenderProcess(context.scratch, limits))
 
 
-class RenderStage(Stage):
+class RenderStage(Stage[RenderConfig]):
     """Keeps one engine for many objects."""
 
     name = "render"

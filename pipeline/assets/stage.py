@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipeline.assets.bundle import bundle, sha256_of
+from pipeline.assets.config import AssetsConfig
 from pipeline.assets.room import Room
 from pipeline.assets.sources import make_source
 from pipeline.errors import AssetError, Timeout, Unreachable
@@ -27,7 +28,7 @@ COPIED = (
 )
 
 
-class AssetsStage(Stage):
+class AssetsStage(Stage[AssetsConfig]):
     """Stores each asset under the hash of its content; one row of `assets` per asset."""
 
     name = "assets"
@@ -35,11 +36,11 @@ class AssetsStage(Stage):
     writes = "assets"
 
     @classmethod
-    def resources(cls, config) -> Resources:
+    def resources(cls, config: AssetsConfig) -> Resources:
         return Resources(cpus=1, memory_gb=1)
 
     @classmethod
-    def timeout_s(cls, config) -> float:
+    def timeout_s(cls, config: AssetsConfig) -> float:
         # The download's own limit cannot end an answer whose headers come byte by byte; this one ends that, too.
         return config.timeout_s + 600
 

@@ -20,7 +20,7 @@ SPREAD_BYTES = 100_000_000  # less is written before other processes have even s
 WRITER_GB = 0.5  # memory of a process that writes a file: about two row groups, and Python
 
 
-class PackStage(CorpusStage):
+class PackStage(CorpusStage[PackConfig]):
     """Writes CORPUS/triplets: Parquet by split, README.md (dataset card), ATTRIBUTION.csv, CITATION.cff, manifest.json.
 
     The same corpus and config give the same bytes. What was packed before stays readable until all of it is there.
@@ -28,7 +28,6 @@ class PackStage(CorpusStage):
 
     name = "pack"
     after = ("assets", "render", "fit", "caption", "embed")
-    config: PackConfig
 
     def run(self, corpus: CorpusStore) -> Mapping[str, Any]:
         """Pack the corpus; the figures count triplets, by split, and what was left out, by reason.

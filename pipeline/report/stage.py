@@ -20,12 +20,11 @@ from pipeline.stage import CorpusStage
 from pipeline.store.corpus_store import CorpusStore
 
 
-class ReportStage(CorpusStage):
+class ReportStage(CorpusStage[ReportConfig]):
     """Writes the folder CORPUS/report: self-contained, opens from disk or any static host without a network."""
 
     name = "report"
     after = ("assets", "render", "fit", "caption", "embed", "pack", "train", "evaluate")
-    config: ReportConfig
 
     def run(self, corpus: CorpusStore) -> Mapping[str, Any]:
         """Draw the report of whatever the corpus holds so far; the figures count what was drawn.

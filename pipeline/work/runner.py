@@ -4,6 +4,7 @@ import logging
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 
@@ -77,7 +78,7 @@ def _given_up(step: Step) -> dict[str, Result]:
 class Processor:
     """Calls a stage for some objects and makes sure that each of them ends as a row or as a failure."""
 
-    def __init__(self, stage: Stage, reader: ShardReader, at_work: AtWork, known: Mapping[str, Result]):
+    def __init__(self, stage: Stage[Any], reader: ShardReader, at_work: AtWork, known: Mapping[str, Result]):
         """
         Args:
             at_work: is told what the stage is called for.

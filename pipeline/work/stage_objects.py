@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pipeline.registry import missing_package
 from pipeline.stage import Stage, StageContext
@@ -29,10 +30,10 @@ class StageObjects:
         remove_dead(folder, SCRATCH)
         self._scratch = folder / f"{SCRATCH}{owned_name()}"
         self._scratch.mkdir(mode=0o700)
-        self._stages: dict[str, Stage] = {}
+        self._stages: dict[str, Stage[Any]] = {}
         self._unreported_setup: dict[str, float] = {}
 
-    def get(self, name: str, on_setup: Callable[[float], None]) -> Stage:
+    def get(self, name: str, on_setup: Callable[[float], None]) -> Stage[Any]:
         """The stage, set up.
 
         Args:
