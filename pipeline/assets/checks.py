@@ -7,8 +7,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from pipeline.assets import gltf
 from pipeline.errors import AssetError
+from pipeline.values.gltf import read_gltf
 
 _VERTEX = re.compile(rb"^[ \t]*v[ \t]", re.MULTILINE)
 _FACE = re.compile(rb"^[ \t]*f[ \t]", re.MULTILINE)
@@ -39,7 +39,7 @@ def why_not_read(file_format: str) -> str:
 
 
 def _check_gltf(path: Path) -> None:
-    gltf.read_document(path)
+    read_gltf(path)
 
 
 def _check_obj(path: Path) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 from xml.sax.saxutils import unescape
 
-from pipeline.assets import gltf
+from pipeline.assets.gltf_images import remove_images
 from pipeline.errors import AssetError
+from pipeline.values.gltf import read_gltf
 
 # A texture statement of an MTL file: options, then the file's name. These options take up to so many numbers, any other
 # takes one word.
@@ -76,7 +77,9 @@ def inside(reference: str, base: PurePosixPath, file: str) -> PurePosixPath | No
 def cut(path: Path, references: set[str]) -> None:
     """Rewrite `path` so that it no longer names `references`, optional ones that `named_files` gave."""
     if path.suffix in (".gltf", ".glb"):
-        gltf.write_document(path, gltf.without_images(gltf.read_document(path), references))
+        file = read_gltf(path)
+        remove_images(file.document, references)
+        file.write()
     elif path.suffix == ".fbx":
         _overwrite_fbx_paths(path, references)
     elif path.suffix == ".dae":
@@ -96,9 +99,8 @@ def _mtl_files(path: Path) -> NamedFiles:
 
 
 def _gltf_files(path: Path) -> NamedFiles:
-    document = gltf.read_document(path)
-    images = _optional(gltf.named_images(document))
-    return NamedFiles(tuple(dict.fromkeys(gltf.named_buffers(document))), images.optional)
+    file = read_gltf(path)
+    return NamedFiles(tuple(dict.fromkeys(file.named("buffers"))), _optional(file.named("images")).optional)
 
 
 def _fbx_files(path: Path) -> NamedFiles:

@@ -9,7 +9,7 @@ from render.blender.process import BlenderProcess
 from render.cameras import Cameras
 from render.config import RenderConfig
 from render.engine import Rendering
-from render.files import gltf
+from render.files.animation import remove_animations
 from render.files.coordinates import refuse_infinite
 from render.geometry import import_frame, z_up_matrix
 from render.layers import read_view
@@ -27,7 +27,7 @@ class BlenderEngine:
     def render(self, main: Path, asset: Row, cameras: Cameras, folder: Path) -> Rendering:
         refuse_infinite(main)
         if main.suffix in (".glb", ".gltf"):
-            gltf.remove_animations(main)
+            remove_animations(main)
         manifest = self.blender.run(self._job(main, asset, cameras, folder))
         return Rendering(
             engine="blenderproc",

@@ -182,7 +182,7 @@ def freeze(to_z_up: np.ndarray, max_triangles: int) -> list:
     """Replace all objects by plain meshes in the upright frame, at rest, with every modifier applied.
 
     What does not render is gone afterwards: the asset's own lights and cameras, armatures, helpers of importers. No
-    importer has left animations (`IMPORTERS`, `render.files.gltf`).
+    importer has left animations (`IMPORTERS`, `render.files.animation`).
 
     Args:
         to_z_up: [3, 3] from the frame in which the importer left the asset.

@@ -1,9 +1,9 @@
-"""Whether an asset's file brings an animation. Views show objects at rest; whoever wants them to move must know."""
+"""Animations that a file brings: found, or removed. Views show objects at rest; who wants them to move must know."""
 
 import mmap
 from pathlib import Path
 
-from render.files.gltf import read_document
+from pipeline.values.gltf import read_gltf
 
 # Names as binary FBX and Collada files write them; FBX puts the length before a name.
 MARKS = {".fbx": b"\x0eAnimationCurve", ".dae": b"<library_animations"}
@@ -14,11 +14,21 @@ def has_animation(main: Path) -> bool | None:
     """None where it is not known (USD).
 
     Raises:
-        AssetError: as `render.files.gltf.read_document`.
+        AssetError: as `pipeline.values.gltf.read_gltf`.
     """
     if main.suffix in (".glb", ".gltf"):
-        return bool(read_document(main)[0].get("animations"))
+        return bool(read_gltf(main).document.get("animations"))
     if main.suffix in MARKS:
         with main.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return data.find(MARKS[main.suffix]) >= 0
     return False if main.suffix in STILL else None
+
+
+def remove_animations(main: Path) -> None:
+    """Rewrite a glTF file without animations.
+
+    Blender's importer leaves every object where its animation begins; the nodes say where it rests.
+    """
+    file = read_gltf(main)
+    if file.document.pop("animations", None):
+        file.write()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import AssetError
-from render.files.gltf import Document, buffer_bytes, read_document
+from pipeline.values.gltf import GltfFile, read_gltf
 
 FLOAT = 5126  # glTF's componentType
 # A vertex of an OBJ file, one of whose first three numbers a 32-bit float cannot hold
@@ -103,24 +103,24 @@ def _fit_float32(values: np.ndarray) -> bool:
 
 
 def _gltf_is_finite(main: Path) -> bool:
-    document, binary = read_document(main)
+    file = read_gltf(main)
     buffers: dict[int, bytes] = {}
     try:
-        primitives = [primitive for mesh in document.get("meshes", []) for primitive in mesh["primitives"]]
+        primitives = [primitive for mesh in file.document["meshes"] for primitive in mesh["primitives"]]
         used = {primitive["attributes"]["POSITION"] for primitive in primitives}
-        return all(np.isfinite(_floats(index, document, binary, main.parent, buffers)).all() for index in used)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OSError):  # Blender decides
+        return all(np.isfinite(_floats(index, file, buffers)).all() for index in used)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # Blender decides
         return True
 
 
-def _floats(index: int, document: Document, binary: bytes, folder: Path, buffers: dict[int, bytes]) -> np.ndarray:
+def _floats(index: int, file: GltfFile, buffers: dict[int, bytes]) -> np.ndarray:
     """[N, 3] of an accessor; [0, 3] where it holds no plain floats."""
-    accessor: dict[str, Any] = document["accessors"][index]
+    accessor: dict[str, Any] = file.document["accessors"][index]
     if accessor["componentType"] != FLOAT or "bufferView" not in accessor:
         return np.zeros((0, 3))
-    view = document["bufferViews"][accessor["bufferView"]]
+    view = file.document["bufferViews"][accessor["bufferView"]]
     number = view["buffer"]
     if number not in buffers:
-        buffers[number] = buffer_bytes(document, binary, folder, number)
+        buffers[number] = file.buffer(number)
     start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
     return np.ndarray((accessor["count"], 3), "<f4", buffers[number], start, (view.get("byteStride", 12), 4))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import AssetError
-from render.files.gltf import Document, buffer_bytes, read_document, write_document
+from pipeline.values.gltf import Document, GltfFile, read_gltf
 
 EXTENSION = "KHR_draco_mesh_compression"
 BESIDE = "decompressed.bin"  # the new buffer, a file in the asset's own folder
@@ -23,21 +23,23 @@ def decompress(main: Path) -> None:
     Raises:
         AssetError: what is compressed cannot be decoded.
     """
-    document, binary = read_document(main)
+    file = read_gltf(main)
+    document = file.document
     try:
-        primitives = [primitive for mesh in document.get("meshes", []) for primitive in mesh["primitives"]]
+        primitives = [primitive for mesh in document["meshes"] for primitive in mesh["primitives"]]
         packed = [primitive for primitive in primitives if EXTENSION in primitive.get("extensions", {})]
         if not packed:
             return
         plain = PlainBuffer(document)
         for primitive in packed:
-            _unpack(primitive, document, binary, main.parent, plain)
+            _unpack(primitive, file, plain)
         for key in ("extensionsUsed", "extensionsRequired"):
             document[key] = [name for name in document.get(key, []) if name != EXTENSION]
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OSError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise AssetError(f"its Draco compression is not valid: {type(error).__name__}: {error}") from error
     plain.write(main.parent / BESIDE)
-    write_document(main, {key: value for key, value in document.items() if value != []}, binary)
+    file.document = {key: value for key, value in document.items() if value != []}
+    file.write()
 
 
 class PlainBuffer:
@@ -75,17 +77,17 @@ class PlainBuffer:
         self._document["buffers"].append({"uri": path.name, "byteLength": len(self._data)})
 
 
-def _unpack(primitive: dict, document: Document, binary: bytes, folder: Path, plain: PlainBuffer) -> None:
+def _unpack(primitive: dict[str, Any], file: GltfFile, plain: PlainBuffer) -> None:
     import DracoPy  # only for the files that need it
 
     packed = primitive["extensions"].pop(EXTENSION)
-    view = document["bufferViews"][packed["bufferView"]]
-    data, start = buffer_bytes(document, binary, folder, view["buffer"]), view.get("byteOffset", 0)
+    view = file.document["bufferViews"][packed["bufferView"]]
+    data, start = file.buffer(view["buffer"]), view.get("byteOffset", 0)
     try:
         mesh = DracoPy.decode(data[start : start + view["byteLength"]])
     except (DracoPy.FileTypeException, RuntimeError, MemoryError) as error:
         raise ValueError(f"it cannot be decoded ({error})") from error
-    accessors = document["accessors"]
+    accessors = file.document["accessors"]
     for name, unique_id in packed["attributes"].items():
         old = accessors[primitive["attributes"][name]]
         values = np.asarray(mesh.get_attribute_by_unique_id(unique_id)["data"])

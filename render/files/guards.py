@@ -4,18 +4,15 @@ Blender follows `../`, takes an http address for a path, and decodes a 20,000 x 
 Headers alone are read here; no pixel is decoded.
 """
 
-import base64
-import binascii
 import io
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
-from urllib.parse import unquote
 
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import AssetError
-from render.files.gltf import read_document
+from pipeline.values.gltf import GltfFile, decode_data_uri, is_data_uri, read_gltf
 
 MTLLIB = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]+)", re.MULTILINE)
 USDA_PATH = re.compile(rb"@+([^@\n]+)@+")
@@ -43,32 +40,28 @@ def check(main: Path, max_texture_pixels: int) -> None:
 
 
 def _check_gltf(main: Path, max_texture_pixels: int) -> None:
-    document, binary = read_document(main)
-    views = document.get("bufferViews", [])
+    file = read_gltf(main)
+    for reference in (*file.named("buffers"), *file.named("images")):
+        _check_reference(reference)
     try:
-        for part in ("buffers", "images"):
-            for entry in document.get(part, []):
-                uri = entry.get("uri")
-                if uri is not None and not uri.startswith("data:"):
-                    _check_reference(unquote(uri))
-        for image in document.get("images", []):
-            data = _embedded(image, views, document, binary)
+        for image in file.document.get("images", []):
+            data = _embedded(image, file)
             if data is not None:
                 _check_texture(io.BytesIO(data), f"image {image.get('name', '')!r}", max_texture_pixels)
-    except (AttributeError, IndexError, KeyError, TypeError, binascii.Error) as error:
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
         raise AssetError(f"it is not valid glTF: {type(error).__name__}: {error}") from error
 
 
-def _embedded(image: dict[str, Any], views: list, document: dict[str, Any], binary: bytes) -> bytes | None:
+def _embedded(image: dict[str, Any], file: GltfFile) -> bytes | None:
     """The encoded bytes of an image inside the document or its binary chunk; None where it lies elsewhere."""
     uri = image.get("uri")
     if uri is not None:
-        return base64.b64decode(uri.partition(",")[2]) if uri.startswith("data:") else None
-    view = views[image["bufferView"]]
-    if "uri" in document["buffers"][view["buffer"]]:
+        return decode_data_uri(uri) if is_data_uri(uri) else None
+    view = file.document["bufferViews"][image["bufferView"]]
+    if "uri" in file.document["buffers"][view["buffer"]]:
         return None  # in a .bin file or a data URI: the importer refuses what does not fit there
     start = view.get("byteOffset", 0)
-    return binary[start : start + view["byteLength"]]
+    return file.binary[start : start + view["byteLength"]]
 
 
 def _check_reference(reference: str) -> None:

@@ -1,14 +1,11 @@
 """A glTF file's accessors as arrays (section 3.6 of the specification)."""
 
-import base64
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 
 from pipeline.errors import AssetError
-from render.files.gltf import Document
+from pipeline.values.gltf import GltfFile
 
 COMPONENTS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
@@ -16,10 +13,10 @@ MAX_VALUES = 2**26  # of one accessor; sparse ones may claim any number without 
 
 
 class Buffers:
-    """Reads from the file's own binary chunk, from data URIs and from files in its folder."""
+    """Reads a file's accessors and views; each buffer is read once."""
 
-    def __init__(self, folder: Path, document: Document, binary: bytes):
-        self._folder, self._document, self._binary = folder.resolve(), document, binary
+    def __init__(self, file: GltfFile):
+        self._file, self._document = file, file.document
         self._data: dict[int, bytes] = {}
 
     def accessor(self, index: int) -> np.ndarray:
@@ -72,14 +69,5 @@ class Buffers:
 
     def _buffer(self, index: int) -> bytes:
         if index not in self._data:
-            uri = self._document["buffers"][index].get("uri")
-            self._data[index] = self._binary if uri is None else self._read(uri)
+            self._data[index] = self._file.buffer(index)
         return self._data[index]
-
-    def _read(self, uri: str) -> bytes:
-        if uri.startswith("data:"):
-            return base64.b64decode(uri.partition(",")[2])
-        path = (self._folder / unquote(uri)).resolve()
-        if not path.is_relative_to(self._folder) or not path.is_file():
-            raise AssetError(f"its buffer {uri[:100]!r} is not there")
-        return path.read_bytes()

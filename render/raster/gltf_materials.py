@@ -1,6 +1,5 @@
 """Materials of a glTF file (section 3.9 of the specification): base colour, alpha and emission."""
 
-import base64
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from render.files.gltf import Document
+from pipeline.values.gltf import Document, decode_data_uri, is_data_uri
 from render.raster.scene import BLEND, CLAMP, MASK, MIRROR, OPAQUE, REPEAT, Material, Texture
 from render.raster.textures import TextureReader
 
@@ -115,8 +114,8 @@ class MaterialReader:
         uri = image.get("uri")
         if uri is None:
             return self.textures.embedded(f"image {index}", self._buffers.view(image["bufferView"]))
-        if uri.startswith("data:"):
-            return self.textures.embedded(f"image {index}", base64.b64decode(uri.partition(",")[2]))
+        if is_data_uri(uri):
+            return self.textures.embedded(f"image {index}", decode_data_uri(uri))
         return self.textures.file(uri)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import AssetError
+from pipeline.values.gltf import read_gltf
 from render.engine import Unsupported
-from render.files.gltf import read_document
 from render.raster.gltf_buffers import Buffers
 from render.raster.gltf_materials import MaterialReader, Placement
 from render.raster.gltf_nodes import ShownMesh, Tree
@@ -48,13 +48,14 @@ def load_gltf(path: Path, max_triangles: int) -> Loaded:
         AssetError: it is not valid glTF, or has more triangles than `max_triangles`.
         Unsupported: it uses an extension that is not known here.
     """
-    document, binary = read_document(path)
+    file = read_gltf(path)
+    document = file.document
     unknown = set(document.get("extensionsUsed", [])) | set(document.get("extensionsRequired", []))
     unknown -= KNOWN_EXTENSIONS
     if unknown:
         raise Unsupported(f"it uses {', '.join(sorted(map(str, unknown)))}")
     try:
-        buffers, tree = Buffers(path.parent, document, binary), Tree(document)
+        buffers, tree = Buffers(file), Tree(document)
         reader = _PrimitiveReader(
             buffers, MaterialReader(path.parent, document, buffers), Skins(document, tree, buffers)
         )

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.errors import AssetError
-from render.files.gltf import Document
+from pipeline.values.gltf import Document
 
 MAX_DEPTH = 500  # of the tree; also what ends a cycle
 

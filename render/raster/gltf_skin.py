@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import AssetError
-from render.files.gltf import Document
+from pipeline.values.gltf import Document
 from render.raster.gltf_buffers import Buffers
 from render.raster.gltf_nodes import Tree, local_matrix
 

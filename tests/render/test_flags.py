@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from render.files.animation import has_animation
-from render.files.gltf import read_document, write_document
+from pipeline.values.gltf import read_gltf
+from render.files.animation import has_animation, remove_animations
 from tests.render.shapes import RED, chair_scene
 
 RASTER = {"engine": "raster", "samples": 4}
@@ -42,11 +42,15 @@ def test_a_small_bright_part_is_enough_not_to_be_black(render, tmp_path):
 @pytest.mark.parametrize("animations", [[], [{"channels": [], "samplers": []}]])
 def test_animations_of_gltf_files(tmp_path, animations):
     (tmp_path / "asset.glb").write_bytes(chair_scene().export(file_type="glb"))
-    document, binary = read_document(tmp_path / "asset.glb")
-    write_document(tmp_path / "asset.glb", document | {"animations": animations}, binary)
-    assert has_animation(tmp_path / "asset.glb") is bool(animations)
-    (tmp_path / "asset.gltf").write_text(json.dumps(document | {"animations": animations}))
-    assert has_animation(tmp_path / "asset.gltf") is bool(animations)
+    file = read_gltf(tmp_path / "asset.glb")
+    file.document["animations"] = animations
+    file.write()
+    (tmp_path / "asset.gltf").write_text(json.dumps(file.document))
+    for name in ("asset.glb", "asset.gltf"):
+        assert has_animation(tmp_path / name) is bool(animations)
+        remove_animations(tmp_path / name)
+        assert has_animation(tmp_path / name) is False
+    assert read_gltf(tmp_path / "asset.glb").binary == file.binary
 
 
 @pytest.mark.parametrize(

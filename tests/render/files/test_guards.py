@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 
+from benchmarks.hostile_gltf import glb
 from pipeline.errors import AssetError
 from render.files import guards
 from tests.render.shapes import chair_scene, png
@@ -26,7 +27,7 @@ def _crc(data: bytes) -> bytes:
 
 
 def gltf(path, **parts):
-    path.write_text(json.dumps({"asset": {"version": "2.0"}, **parts}))
+    path.write_text(json.dumps({"asset": {"version": "2.0"}, "meshes": [{"primitives": []}], **parts}))
     return path
 
 
@@ -45,9 +46,8 @@ def test_reference_that_leaves_the_folder_is_refused(tmp_path, part, uri):
 
 @pytest.mark.parametrize(("uri", "is_fine"), [("beside.png", True), ("../above.png", False), ("ftp://a/b.png", False)])
 def test_a_glb_may_name_files_of_its_own_folder_alone(tmp_path, uri, is_fine):
-    text = json.dumps({"asset": {"version": "2.0"}, "images": [{"uri": uri}]}).encode()
-    data = struct.pack("<4sIII4s", b"glTF", 2, 20 + len(text), len(text), b"JSON") + text
-    (tmp_path / "asset.glb").write_bytes(data)
+    document = {"asset": {"version": "2.0"}, "meshes": [{"primitives": []}], "images": [{"uri": uri}]}
+    (tmp_path / "asset.glb").write_bytes(glb(document, b""))
     with nullcontext() if is_fine else pytest.raises(AssetError, match="its own folder"):
         guards.check(tmp_path / "asset.glb", LIMIT)
 
@@ -76,14 +76,12 @@ def test_huge_texture_inside_a_glb_is_refused(tmp_path):
     data = huge_png(2000)
     data += bytes(-len(data) % 4)
     document = {
+        "meshes": [{"primitives": []}],
         "buffers": [{"byteLength": len(data)}],
         "bufferViews": [{"buffer": 0, "byteLength": len(data)}],
         "images": [{"bufferView": 0, "mimeType": "image/png"}],
     }
-    text = json.dumps(document).encode()
-    text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(data), b"BIN\0") + data
-    (tmp_path / "asset.glb").write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
+    (tmp_path / "asset.glb").write_bytes(glb(document, data))
     with pytest.raises(AssetError, match="2000 x 2000"):
         guards.check(tmp_path / "asset.glb", LIMIT)
 
