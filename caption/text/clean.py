@@ -45,13 +45,15 @@ _REFUSAL = re.compile(
     r"|no (?:image|picture)s? (?:was|were|is|are)|please (?:provide|upload|share))",
     re.IGNORECASE,
 )
-_STILL_PICTURE = re.compile(rf"\b(?:the|this|these|each|both|all)\s+(?:\w+\s+)?{_PICTURE}\b", re.IGNORECASE)
+# not followed by a letter: "the image0" speaks of a picture, "the imagery" does not
+_STILL_PICTURE = re.compile(rf"\b(?:the|this|these|each|both|all)\s+(?:\w+\s+)?{_PICTURE}(?![^\W\d_])", re.IGNORECASE)
 
 
 def clean_caption(answer: str, complete: bool = True) -> str:
     """One sentence in plain text: no markdown, no "the image shows", first letter upper case, a full stop at the end.
 
-    Of several sentences the first is kept. A cleaned sentence is left as it is when cleaned again.
+    Of several sentences the first is kept. The rules are applied until they change nothing more, so a cleaned sentence
+    stays as it is when cleaned again.
 
     Args:
         answer: what the model wrote.
@@ -62,12 +64,24 @@ def clean_caption(answer: str, complete: bool = True) -> str:
             instead of the object, or a model that repeats itself.
     """
     text = _without_preamble(_plain_text(answer))
-    sentence = _SENTENCE_END.split(text, maxsplit=1)[0]
+    sentence = _first_sentence(text)
     if not complete and sentence == text:
         raise BadCaption(f"it was cut off: {sentence[-80:]!r}")
+    caption = _dress(sentence)
+    while (cleaner := _dress(_first_sentence(_without_preamble(_plain_text(caption))))) != caption:
+        caption = cleaner  # what a rule took away uncovered work for another
+    _check(caption.removesuffix("."))
+    return caption
+
+
+def _first_sentence(text: str) -> str:
+    return _SENTENCE_END.split(text, maxsplit=1)[0]
+
+
+def _dress(sentence: str) -> str:
+    """A capital in front, one full stop at the end, no word twice in a row."""
     sentence = _DOUBLED.sub(r"\1", sentence).strip(" \t\"'“”‘’.,;:!?-–—")
-    _check(sentence)
-    return sentence[0].upper() + sentence[1:] + "."
+    return sentence[:1].upper() + sentence[1:] + "."
 
 
 def _plain_text(answer: str) -> str:

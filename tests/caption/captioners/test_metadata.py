@@ -92,7 +92,7 @@ TEXT = st.text(max_size=60) | st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     name=TEXT,
     tags=st.lists(TEXT, max_size=6),

@@ -1,5 +1,7 @@
+import re
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from caption.errors import BadCaption
@@ -99,7 +101,12 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+REFUSED_START = re.compile(r"(?:the|this) images?(?![^\W\d_])|sure!|caption:", re.IGNORECASE)
+
+
+@settings(max_examples=400)
+@example("THE IMAGE SHOW # 0:0:1")  # behind the preamble the mark of a heading
+@example("THE IMAGE0:0")
 @given(st.text(max_size=200) | st.lists(PIECES | st.text(max_size=12), max_size=14).map(" ".join))
 def test_whatever_is_answered_the_rules_hold_or_it_is_refused(answer):
     try:
@@ -107,6 +114,6 @@ def test_whatever_is_answered_the_rules_hold_or_it_is_refused(answer):
     except BadCaption:
         return
     assert text.endswith(".") and "\n" not in text and "  " not in text
-    assert not text.lower().startswith(("the image", "this image", "sure", "caption:"))
+    assert not REFUSED_START.match(text)
     assert not any(mark in text for mark in ("**", "`", "```"))
     assert clean_caption(text) == text

@@ -44,7 +44,7 @@ def quat_product(a, b):
     )
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(
     quat=st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: sum(x * x for x in q) > 0.1),
     shift=st.tuples(*[st.floats(-3, 3)] * 3),
@@ -140,7 +140,7 @@ def test_any_image_size(width, height):
 HOSTILE = st.sampled_from([0.0, 1e-38, 1e-20, 1e-6, 0.3, 1.0, 50.0, 1e6, 1e20, 3e38, -1e-6, -1.0, -1e20])
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(
     numbers=st.lists(st.tuples(*[HOSTILE] * 10), min_size=1, max_size=12),
     opacity=st.sampled_from([0.0, 1 / 255, 0.5, 1.0]),
