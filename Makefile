@@ -1,14 +1,16 @@
 # Every target does its own set-up. PYTHON is the interpreter that the virtual environment is made of.
 PYTHON ?= python3.11
 CORPUS ?= corpora/demo
+MINUTES ?= 5
 VENV := .venv
 
-.PHONY: help demo test lint samples venv clean
+.PHONY: help demo test lint types fuzz samples venv clean
 
 help:
 	@echo "make demo      16 real objects all the way; the corpus goes to $(CORPUS)"
 	@echo "make test      the whole test suite"
-	@echo "make lint      style and formatting"
+	@echo "make lint      style, formatting and types"
+	@echo "make fuzz      property tests on random inputs, for MINUTES=$(MINUTES) or SECONDS="
 	@echo "make samples   the sample assets, in .cache/samples"
 	@echo "make venv      the virtual environment, in $(VENV)"
 	@echo "make clean     delete the environment, samples and caches; corpora stay"
@@ -23,6 +25,13 @@ test: $(VENV)/installed
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+types: $(VENV)/installed
+	$(VENV)/bin/mypy
+
+fuzz: $(VENV)/installed
+	$(VENV)/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS),--minutes $(MINUTES))
 
 samples: $(VENV)/installed
 	@workflows/fetch_samples.sh
