@@ -19,9 +19,9 @@ from blenderproc.python.renderer import RendererUtility
 from blenderproc.python.utility.Initializer import _Initializer, clean_up
 from mathutils import Matrix
 
+from pipeline.values.frames import z_up_matrix
 from render.blender import worker as blender_worker
 from render.cameras import fibonacci_cameras
-from render.geometry import z_up_matrix
 
 
 def main(model: Path, view: Path) -> None:

@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 import tyro
 
-from model.data.frame import Z_UP_TO_Y_UP
 from model.data.gaussians import gaussians_from_row, rotate
 from model.splat_encoder import load_encoder
 from pipeline.errors import AssetError, ConfigError, PipelineError
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.table_writer import TableWriter
+from pipeline.values.frames import Y_UP_TO_Z_UP
 
 SCHEMA = pa.schema([("uid", pa.string()), ("encoder", pa.string()), ("embedding", pa.list_(pa.float32()))])
 GAUSSIAN_COLUMNS = ["uid", "means", "quats", "scales", "opacities", "colors"]
@@ -80,7 +80,7 @@ def input_splats(source: str, up_axis: str = "z", config: str = "") -> Iterator[
         if splat is None:
             yield from _fitted_mesh(path, config)
         else:
-            yield path.stem, rotate(splat, Z_UP_TO_Y_UP.T) if up_axis == "y" else splat
+            yield path.stem, rotate(splat, Y_UP_TO_Z_UP) if up_axis == "y" else splat
         return
     yield from corpus_splats(CorpusStore(source))
 

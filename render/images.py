@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from render.color import linear_to_srgb
+from pipeline.values.color import linear_to_srgb
 
 
 def encode_webp(rgba: np.ndarray) -> bytes:

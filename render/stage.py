@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pipeline.errors import AssetError, ConfigError, PipelineError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
+from pipeline.values.gltf import is_gltf
 from render.auto_engine import AutoEngine, blender_is_installed
 from render.cameras import Cameras, cameras_at
 from render.config import RenderConfig
@@ -117,7 +118,7 @@ class RenderStage(Stage[RenderConfig]):
         (folder / "asset").mkdir()
         main = bundle.unpack(stored, asset["format"], folder / "asset")
         guards.check(main, self.config.max_texture_pixels)
-        if main.suffix in (".glb", ".gltf"):
+        if is_gltf(main):
             draco.decompress(main)
         return main
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from pipeline.values.color import srgb_to_linear
+
 # Examples (sRGB) of beige and the eleven basic colour terms (Berlin and Kay 1969), light and dark as people use them.
 _EXAMPLES = {
     "black": ["000000", "1c1c1c", "262420"],
@@ -45,8 +47,7 @@ def dominant_colors(views: Sequence[Image.Image]) -> list[str]:
 
 def oklab(srgb: np.ndarray) -> np.ndarray:
     """OKLab [..., 3] of sRGB [..., 3] in 0..1 (Ottosson 2020, "A perceptual color space for image processing")."""
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    cones = np.cbrt(linear @ _LINEAR_TO_LMS.T)
+    cones = np.cbrt(srgb_to_linear(srgb) @ _LINEAR_TO_LMS.T)
     return cones @ _LMS_TO_LAB.T
 
 

@@ -7,13 +7,12 @@ the farthest point at distance 1.
 import numpy as np
 
 from model.data.gaussians import MEANS, rotate, scale_and_shift
-
-Z_UP_TO_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # glTF's y-up: (x, y, z) -> (x, z, -y)
+from pipeline.values.frames import Y_UP_TO_Z_UP
 
 
 def to_model_frame(gaussians: np.ndarray) -> np.ndarray:
     """Gaussians [N, 14] of the corpus in the model's frame; orientations and scales follow the means."""
-    turned = rotate(gaussians, Z_UP_TO_Y_UP)
+    turned = rotate(gaussians, Y_UP_TO_Z_UP.T)
     center = turned[:, MEANS].mean(axis=0, dtype=np.float64)
     radius = np.linalg.norm(turned[:, MEANS] - center, axis=1).max()
     factor = 1.0 / max(float(radius), 1e-12)

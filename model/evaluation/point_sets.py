@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from model.data.frame import Z_UP_TO_Y_UP
 from model.data.gaussians import COLORS, MEANS, OPACITY, QUATS, SCALES, WIDTH, rotate
 from pipeline.errors import ConfigError
+from pipeline.values.frames import Y_UP_TO_Z_UP
 
 GREY = 0.4  # Uni3D's colour for clouds that have none
 SOLID = 0.95  # opacity of a surface
@@ -55,4 +55,4 @@ def splat_of_points(points: np.ndarray) -> np.ndarray:
     extent = float(np.linalg.norm(np.ptp(points, axis=0)))  # points of a set repeat: no ball may shrink to nothing
     splat[:, SCALES] = np.maximum(distances[:, 1:].mean(axis=1), 1e-4 * max(extent, 1e-9))[:, None]
     splat[:, QUATS] = (1, 0, 0, 0)
-    return rotate(splat, Z_UP_TO_Y_UP.T)
+    return rotate(splat, Y_UP_TO_Z_UP)

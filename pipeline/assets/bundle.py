@@ -8,7 +8,6 @@ from pathlib import Path
 from pipeline.assets.sources import Fetched
 from pipeline.errors import AssetError
 
-CHUNK_BYTES = 1 << 20
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can tell
 
 
@@ -42,8 +41,5 @@ def bundle(fetched: Fetched, target: Path) -> str:
 
 def sha256_of(file: Path) -> str:
     """The file's SHA-256 as 64 hex digits."""
-    digest = hashlib.sha256()
     with file.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -15,7 +15,7 @@ from xml.sax.saxutils import unescape
 
 from pipeline.assets.gltf_images import remove_images
 from pipeline.errors import AssetError
-from pipeline.values.gltf import read_gltf
+from pipeline.values.gltf import is_gltf, read_gltf
 
 # A texture statement of an MTL file: options, then the file's name. These options take up to so many numbers, any other
 # takes one word.
@@ -76,7 +76,7 @@ def inside(reference: str, base: PurePosixPath, file: str) -> PurePosixPath | No
 
 def cut(path: Path, references: set[str]) -> None:
     """Rewrite `path` so that it no longer names `references`, optional ones that `named_files` gave."""
-    if path.suffix in (".gltf", ".glb"):
+    if is_gltf(path):
         file = read_gltf(path)
         remove_images(file.document, references)
         file.write()

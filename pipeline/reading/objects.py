@@ -15,14 +15,12 @@ from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row, rows_from_table
 from pipeline.store.schema import TRIPLET_TABLES, triplets_schema
 from pipeline.store.shard_reader import TableReader
+from pipeline.values.frames import z_up_matrix
 
 GAUSSIAN_COLUMNS = ("means", "quats", "scales", "opacities", "colors")
 GAUSSIAN_ORDER = ("means", "colors", "opacities", "scales", "quats")  # of the 14 values per Gaussian in the paper
 
 IMAGE_FORMATS = ("WEBP", "PNG", "JPEG")  # what views are packed as; Pillow would try all that it knows
-
-# glTF's convention: x stays, y up becomes z up.
-Y_UP_TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,8 @@ class CorpusObject:
 
     def to_asset_frame(self, points: np.ndarray) -> np.ndarray:
         """World points [N, 3] in the frame of the asset's own file: undoes centring, scaling and turning upright."""
-        rotation = self.row["rotation"]
-        upright = Y_UP_TO_Z_UP if self.row["up_axis"] == "y" else np.eye(3)
-        turned = upright @ rotation.reshape(3, 3) if len(rotation) else upright
-        return (points / self.row["scale"] + self.row["center"]) @ turned
+        z_up = z_up_matrix(self.row["up_axis"], self.row["rotation"])
+        return (points / self.row["scale"] + self.row["center"]) @ z_up
 
     def export(self, format: Literal["ply", "spz"], path: str | Path = "") -> Path:
         """Write the splat as a file that viewers open; returns its path (by default UID.FORMAT in the working folder).

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pipeline.errors import AssetError
+from pipeline.values.paths import file_inside
 
 HEADER = struct.Struct("<4sII")  # magic, version, length of the whole file (section 4.4.2)
 CHUNK = struct.Struct("<I4s")  # length of the chunk's data, kind (section 4.4.3)
@@ -45,7 +46,14 @@ class GltfFile:
         uri = buffers[index].get("uri")
         if uri is None:
             return self.binary
-        return decode_data_uri(uri) if is_data_uri(uri) else self._file_beside(uri)
+        if is_data_uri(uri):
+            return decode_data_uri(uri)
+        file = file_inside(self.path.parent, unquote(uri))
+        if file is None:
+            raise AssetError(
+                f"{self.path.name}: its buffer {uri[:100]!r} is no file in the asset's folder; bring it along"
+            )
+        return file.read_bytes()
 
     def write(self) -> None:
         """Replace the document in the file; a .glb keeps its other chunks, byte for byte.
@@ -69,16 +77,6 @@ class GltfFile:
         length = JSON_START + len(text) + len(rest)
         self.path.write_bytes(HEADER.pack(b"glTF", 2, length) + CHUNK.pack(len(text), b"JSON") + text + rest)
 
-    def _file_beside(self, uri: str) -> bytes:
-        folder = self.path.parent.resolve()
-        try:
-            path = (folder / unquote(uri)).resolve()
-            if not path.is_relative_to(folder):
-                raise AssetError(f"{self.path.name}: its buffer {uri[:100]!r} lies outside the asset's folder")
-            return path.read_bytes()
-        except (OSError, ValueError) as error:  # a ValueError of a name with a null
-            raise AssetError(f"{self.path.name}: its buffer {uri[:100]!r} is not there; bring it along") from error
-
 
 def read_gltf(path: Path) -> GltfFile:
     """The file at `path`; one named .glb is binary, any other text.
@@ -97,6 +95,10 @@ def read_gltf(path: Path) -> GltfFile:
     except AssetError as error:
         raise AssetError(f"{path.name}: {error}") from error
     return GltfFile(path, document, binary)
+
+
+def is_gltf(path: Path) -> bool:
+    return path.suffix in (".gltf", ".glb")
 
 
 def is_data_uri(uri: str) -> bool:

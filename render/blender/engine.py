@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.store.rows import Row
+from pipeline.values.frames import z_up_matrix
+from pipeline.values.gltf import is_gltf
 from render.blender.process import BlenderProcess
 from render.cameras import Cameras
 from render.config import RenderConfig
 from render.engine import Rendering
 from render.files.animation import remove_animations
 from render.files.coordinates import refuse_infinite
-from render.geometry import import_frame, z_up_matrix
+from render.geometry import import_frame
 from render.layers import read_view
 
 
@@ -26,7 +28,7 @@ class BlenderEngine:
 
     def render(self, main: Path, asset: Row, cameras: Cameras, folder: Path) -> Rendering:
         refuse_infinite(main)
-        if main.suffix in (".glb", ".gltf"):
+        if is_gltf(main):
             remove_animations(main)
         manifest = self.blender.run(self._job(main, asset, cameras, folder))
         return Rendering(

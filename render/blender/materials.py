@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from render.color import srgb_to_linear
+from pipeline.values.color import srgb_to_linear
 
 Node = Any  # bpy.types.Node
 Material = Any  # bpy.types.Material

@@ -3,7 +3,7 @@
 import mmap
 from pathlib import Path
 
-from pipeline.values.gltf import read_gltf
+from pipeline.values.gltf import is_gltf, read_gltf
 
 # Names as binary FBX and Collada files write them; FBX puts the length before a name.
 MARKS = {".fbx": b"\x0eAnimationCurve", ".dae": b"<library_animations"}
@@ -16,7 +16,7 @@ def has_animation(main: Path) -> bool | None:
     Raises:
         AssetError: as `pipeline.values.gltf.read_gltf`.
     """
-    if main.suffix in (".glb", ".gltf"):
+    if is_gltf(main):
         return bool(read_gltf(main).document.get("animations"))
     if main.suffix in MARKS:
         with main.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import AssetError
-from pipeline.values.gltf import GltfFile, decode_data_uri, is_data_uri, read_gltf
+from pipeline.values.gltf import GltfFile, decode_data_uri, is_data_uri, is_gltf, read_gltf
 
 MTLLIB = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]+)", re.MULTILINE)
 USDA_PATH = re.compile(rb"@+([^@\n]+)@+")
@@ -29,7 +29,7 @@ def check(main: Path, max_texture_pixels: int) -> None:
         if path.is_file() and path.suffix.lower() not in MODELS:
             with path.open("rb") as file:
                 _check_texture(file, path.name, max_texture_pixels)
-    if main.suffix in (".glb", ".gltf"):
+    if is_gltf(main):
         _check_gltf(main, max_texture_pixels)
     if main.suffix == ".obj":
         for names in MTLLIB.findall(main.read_bytes()):

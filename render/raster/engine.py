@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pipeline.errors import AssetError
 from pipeline.store.rows import Row
+from pipeline.values.frames import z_up_matrix
 from render.cameras import Cameras
 from render.config import RenderConfig
 from render.engine import Rendering, Unsupported
-from render.geometry import z_up_matrix
 from render.memory import give_back_free_memory
 from render.raster.load import load, without_emission
 from render.raster.occlusion import UNLIT, bake

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
-from render.color import linear_to_srgb, srgb_to_linear
+from pipeline.values.color import linear_to_srgb, srgb_to_linear
 
 # The caller holds all arrays while a kernel runs, and kernels make none: counting references (nrt) would take most of
 # the time.

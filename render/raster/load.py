@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.errors import AssetError
-from render.color import srgb_to_linear
+from pipeline.values.color import srgb_to_linear
 from render.engine import Unsupported
 from render.geometry import normalisation, repeated_faces
 from render.raster.gltf_mesh import load_gltf

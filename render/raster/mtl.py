@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from render.color import srgb_to_linear
+from pipeline.values.color import srgb_to_linear
+from pipeline.values.paths import file_inside
 from render.engine import Unsupported
 from render.raster.scene import BLEND, GREY, Material, Texture
 from render.raster.textures import TextureReader
@@ -48,8 +49,8 @@ def read_mtl_files(folder: Path, names: list[str]) -> dict[str, MtlEntry]:
     """
     entries: dict[str, MtlEntry] = {}
     for name in names:
-        path = (folder / name.replace("\\", "/")).resolve()
-        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        path = file_inside(folder, name.replace("\\", "/"))
+        if path is None:
             continue
         current: dict[str, str] = {}
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():

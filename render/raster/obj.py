@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import AssetError
-from render.color import srgb_to_linear
+from pipeline.values.color import srgb_to_linear
 from render.raster.mtl import MtlEntry, make_material, read_mtl_files
 from render.raster.polygons import triangulate
 from render.raster.scene import Loaded, Material, Part

@@ -7,12 +7,14 @@ from urllib.parse import unquote
 import numpy as np
 from PIL import Image
 
+from pipeline.values.paths import file_inside
+
 
 class TextureReader:
     """Reads images inside one folder and remembers the names of those that it could not read."""
 
     def __init__(self, folder: Path):
-        self.folder = folder.resolve()
+        self.folder = folder
         self.unreadable: set[str] = set()
         self._decoded: dict[str, np.ndarray | None] = {}
 
@@ -45,8 +47,8 @@ class TextureReader:
         """Programs that write MTL files name folders of machines long gone: then the bare name counts."""
         plain = name.strip().strip('"').replace("\\", "/")
         for candidate in (plain, unquote(plain), plain.rpartition("/")[2]):
-            path = (self.folder / candidate).resolve()
-            if path.is_relative_to(self.folder) and path.is_file():
+            path = file_inside(self.folder, candidate)
+            if path is not None:
                 return path
         return None
 

@@ -7,13 +7,13 @@ import trimesh
 
 from model import encode, search
 from model.config import TrainConfig
-from model.data.frame import Z_UP_TO_Y_UP
 from model.data.gaussians import rotate
 from model.splat_encoder import load_encoder
 from model.training.train import train
 from pipeline import Corpus
 from pipeline.errors import AssetError, ConfigError
 from pipeline.store.schema import GAUSSIANS
+from pipeline.values.frames import Y_UP_TO_Z_UP
 from pipeline.values.ply import write_ply
 from pipeline.values.splat import Gaussians
 from tests.model.synthetic_triplets import shape_gaussians, triplet_row, unit, write_split
@@ -61,7 +61,7 @@ def test_a_corpus_becomes_a_table_of_unit_vectors(run, tmp_path):
 def test_a_splat_file_is_the_splat(run, tmp_path):
     gaussians = shape_gaussians(5, 500)
     write_ply(tmp_path / "z.ply", splat_of(gaussians), "antialiased", 0.1)
-    write_ply(tmp_path / "y.ply", splat_of(rotate(gaussians, Z_UP_TO_Y_UP)), "antialiased", 0.1)
+    write_ply(tmp_path / "y.ply", splat_of(rotate(gaussians, Y_UP_TO_Z_UP.T)), "antialiased", 0.1)
     ((uid, read),) = encode.input_splats(str(tmp_path / "z.ply"))
     assert uid == "z"
     np.testing.assert_allclose(read, gaussians, atol=1e-5)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.store.rows import Row
+from pipeline.values.frames import Y_UP_TO_Z_UP
 from render.cameras import project
-from render.geometry import Y_UP_TO_Z_UP
 from render.images import decode_rgba
 from tests.render.shapes import CHAIR, Box, chair_obj, chair_scene, ray_distances, write_obj_bundle
 

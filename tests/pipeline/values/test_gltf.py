@@ -102,22 +102,13 @@ def test_buffers_of_all_three_kinds(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("uri", "reason"),
-    [
-        ("../secret.bin", "outside the asset's folder"),
-        ("%2e%2e/secret.bin", "outside the asset's folder"),
-        ("/etc/hostname", "outside the asset's folder"),
-        ("http://127.0.0.1:9/secret.bin", "is not there"),
-        ("gone.bin", "is not there"),
-        ("a%00b", "is not there"),
-        ("a" * 300, "is not there"),
-        ("data:;base64,AAA", "is not base64"),
-    ],
+    "uri", ["../secret.bin", "%2e%2e/secret.bin", "http://127.0.0.1:9/a.bin", "a%00b", "data:,AAA"]
 )
-def test_buffers_that_lead_elsewhere(tmp_path, uri, reason):
+def test_buffers_that_are_not_there(tmp_path, uri):
     (tmp_path / "secret.bin").write_bytes(b"secret")
     (tmp_path / "asset").mkdir()
     file = read_gltf(written(tmp_path / "asset", gltf_folder(lambda d: d["buffers"][0].update(uri=uri))))
+    reason = "is not base64" if uri.startswith("data:") else "is no file in the asset's folder"
     assert reason in refusal(lambda: file.buffer(0))
     assert "uses buffer 1" in refusal(lambda: file.buffer(1))
 

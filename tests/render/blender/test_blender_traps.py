@@ -11,7 +11,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from render.color import linear_to_srgb
+from pipeline.values.color import linear_to_srgb
 from render.images import decode_rgba
 from tests.render.shapes import (
     BLUE,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from render.color import linear_to_srgb
+from pipeline.values.color import linear_to_srgb
 from render.images import decode_rgba
 from render.raster.gltf_mesh import load_gltf
 from tests.render.raster.gltf_writer import CORNERS, QUARTERS, TRIANGLES, UVS, Quad

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from render.color import srgb_to_linear
+from pipeline.values.color import srgb_to_linear
 from render.raster.load import load, without_emission
 from render.raster.occlusion import bake
 from render.raster.rasterizer import Rasterizer

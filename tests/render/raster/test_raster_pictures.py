@@ -7,8 +7,8 @@ import pytest
 import trimesh
 from PIL import Image
 
+from pipeline.values.color import linear_to_srgb, srgb_to_linear
 from render.cameras import Cameras, fibonacci_cameras, look_at_origin
-from render.color import linear_to_srgb, srgb_to_linear
 from render.raster.load import load
 from render.raster.rasterizer import Rasterizer
 from tests.render.raster.quads import DEFAULT_MATERIAL, quad_gltf, write_png

@@ -81,7 +81,7 @@ def test_broken_files(tmp_path, suffix, text):
         ({"nodes": [{"children": [1]}, {"mesh": 0, "children": [0]}]}, "no tree"),
         ({"nodes": [{"mesh": 0, "children": [0]}]}, "no tree"),
         ({"nodes": [{"mesh": 7}]}, "not valid glTF"),
-        ({"buffers": [{"uri": "../secret.bin", "byteLength": 4}]}, "lies outside the asset's folder"),
+        ({"buffers": [{"uri": "../secret.bin", "byteLength": 4}]}, "no file in the asset's folder"),
         ({"bufferViews": [{"buffer": 0, "byteLength": 10**9}] * 3}, "reaches beyond its buffer"),
     ],
 )
