@@ -36,10 +36,9 @@ from benchmarks.record import RESULTS, record
 from pipeline import Corpus
 from pipeline.config import Config
 from pipeline.pack.stage import PackStage
-from pipeline.pack.survey import SPLITS
 from pipeline.reading.objects import GAUSSIAN_COLUMNS, decode_image
 from pipeline.reading.torch_stream import COLUMNS, DECODED_ROWS, TripletStream
-from pipeline.reading.triplets import packed_files
+from pipeline.reading.triplets import Triplets
 from pipeline.store.rows import Row, table_from_rows
 from pipeline.store.schema import INDEX, TABLES, TRIPLET_TABLES, triplets_schema
 from pipeline.work.shard_writer import GROUP_BYTES
@@ -111,7 +110,7 @@ def copy_of(row: Row, number: int) -> Row:
 
 def bytes_per_column(corpus: Corpus) -> dict[str, float]:
     """Stored bytes per object of the columns, and of the splats and views of some objects in other formats."""
-    stored = stored_per_object([path for split in SPLITS for path in packed_files(corpus, split)])
+    stored = stored_per_object(Triplets(corpus).files)
     figures = {f"{name}_bytes_per_object": round(stored.pop(name)) for name in LARGE}
     figures["other_columns_bytes_per_object"] = round(sum(stored.values()))
     triplets = corpus.triplets("train")

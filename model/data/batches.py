@@ -17,7 +17,7 @@ from model.config import TrainConfig
 from model.data.augment import augment
 from model.data.frame import to_model_frame
 from model.data.patches import Patches, make_patches
-from model.data.split import Triplets
+from model.data.split import LoadedSplit
 from model.network.encoder import PatchBatch
 from model.network.registry import ModelConfig
 
@@ -48,7 +48,7 @@ class TrainingBatch:
 
 
 def training_batch(
-    triplets: Triplets, model: ModelConfig, config: TrainConfig, batch_size: int, rank: int, step: int
+    triplets: LoadedSplit, model: ModelConfig, config: TrainConfig, batch_size: int, rank: int, step: int
 ) -> TrainingBatch:
     """The batch of this rank at `step` (from 0).
 
@@ -69,7 +69,7 @@ def training_batch(
 
 
 def _sample(
-    triplets: Triplets, model: ModelConfig, config: TrainConfig, i: int, seed: list[int]
+    triplets: LoadedSplit, model: ModelConfig, config: TrainConfig, i: int, seed: list[int]
 ) -> tuple[Patches, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     gaussians = augment(to_model_frame(subsample(triplets.gaussians[i], model.num_gaussians, rng)), config.augment, rng)

@@ -6,7 +6,6 @@ all threads share the same pages.
 
 import logging
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +13,9 @@ import numpy as np
 
 from model.data.gaussians import WIDTH, gaussians_from_row
 from pipeline.errors import ConfigError
-from pipeline.reading.triplets import packed_files
+from pipeline.reading.triplets import Triplets
 from pipeline.store.corpus_store import CorpusStore
-from pipeline.store.rows import Row, rows_from_table
+from pipeline.store.rows import Row
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +54,8 @@ class RaggedArray:
 
 
 @dataclass
-class Triplets:
-    """One split (or this rank's part of it). Row i of everything belongs to object i."""
+class LoadedSplit:
+    """One split in memory (or this rank's part of it). Row i of everything belongs to object i."""
 
     split: str
     encoder: str  # id of the encoder that made the embeddings; empty where there are no objects
@@ -74,10 +73,10 @@ class Triplets:
         return len(self.uids)
 
 
-def load_triplets(
+def load_split(
     corpus: CorpusStore, split: str, minimum_gaussians: int, minimum_views: int = 1, part: tuple[int, int] = (0, 1)
-) -> Triplets:
-    """Decode the triplets of a split; an empty split gives an empty `Triplets`.
+) -> LoadedSplit:
+    """Decode the triplets of a split; an empty split gives an empty `LoadedSplit`.
 
     Args:
         minimum_gaussians: the fewest that the model can cut into patches.
@@ -91,7 +90,7 @@ def load_triplets(
     folder = tempfile.TemporaryDirectory(prefix=f"clip-gs-{split}-")
     gaussians, images = RaggedArray(Path(folder.name), "gaussians"), RaggedArray(Path(folder.name), "images")
     rows: list[Row] = []
-    for row in _rows(corpus, split, part):
+    for row in Triplets(corpus, split).rows(COLUMNS, *part):
         packed = gaussians_from_row(row)
         _check(row, packed, rows[0] if rows else None, minimum_gaussians, minimum_views)
         gaussians.append(packed)
@@ -101,7 +100,7 @@ def load_triplets(
     gaussians.close()
     images.close()
     logger.info("%s: %d objects", split, len(rows))
-    return Triplets(
+    return LoadedSplit(
         split=split,
         encoder=rows[0]["encoder"] if rows else "",
         dim=len(rows[0]["text"]) if rows else 0,
@@ -114,25 +113,6 @@ def load_triplets(
         labels={key: [row[key] or "" for row in rows] for key in ("name", "category", "lvis_category")},
         folder=folder,
     )
-
-
-def _rows(corpus: CorpusStore, split: str, part: tuple[int, int]) -> Iterator[Row]:
-    """The rows of one part of a split, one row group in memory at a time; groups of other parts are not read."""
-    paths, counts = packed_files(corpus, split), []
-    for path in paths:
-        with corpus.parquet(path) as file:
-            counts.append([file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)])
-    total = sum(map(sum, counts))
-    first, last = total * part[0] // part[1], total * (part[0] + 1) // part[1]
-    start = 0
-    for path, groups in zip(paths, counts, strict=True):
-        with corpus.parquet(path) as file:
-            for group, count in enumerate(groups):
-                if start < last and start + count > first:
-                    table = file.read_row_group(group, columns=COLUMNS)
-                    low, high = max(0, first - start), min(count, last - start)
-                    yield from rows_from_table(table.slice(low, high - low))
-                start += count
 
 
 def _check(row: Row, gaussians: np.ndarray, first: Row | None, minimum_gaussians: int, minimum_views: int) -> None:

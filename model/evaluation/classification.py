@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from model.data.split import Triplets
+from model.data.split import LoadedSplit
 from model.evaluation.few_shot import few_shot_accuracies, linear_probe_hits
 from model.evaluation.label_sets import class_key, classes_of
 from model.evaluation.retrieval import with_interval
@@ -14,7 +14,7 @@ from model.evaluation.zero_shot import class_average, class_vectors, top_k_hits
 logger = logging.getLogger(__name__)
 
 TOP_KS = (1, 3, 5)
-Splits = Mapping[str, Triplets]
+Splits = Mapping[str, LoadedSplit]
 Features = Mapping[str, np.ndarray]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from model.config import EvaluateConfig
-from model.data.split import Triplets, load_triplets
+from model.data.split import LoadedSplit, load_split
 from model.embed import embed_splats
 from model.evaluation.classification import few_shot_figures, linear_probe_figures, zero_shot_figures
 from model.evaluation.evaluation_table import markdown
@@ -50,11 +50,11 @@ def evaluate(corpus: CorpusStore, config: EvaluateConfig) -> dict[str, Any]:
 
 def load_splits(
     corpus: CorpusStore, config: EvaluateConfig, minimum_gaussians: int, encoder: str
-) -> dict[str, Triplets]:
+) -> dict[str, LoadedSplit]:
     """The splits that have objects, checked against the encoder that the model was aligned with."""
     splits = {}
     for split in config.splits:
-        triplets = load_triplets(corpus, split, minimum_gaussians)
+        triplets = load_split(corpus, split, minimum_gaussians)
         if not len(triplets):
             logger.warning("the %s split is empty: not evaluated", split)
         elif triplets.encoder != encoder:
@@ -69,7 +69,7 @@ def load_splits(
     return splits
 
 
-def retrieval_figures(split: str, features: np.ndarray, triplets: Triplets) -> dict[str, float]:
+def retrieval_figures(split: str, features: np.ndarray, triplets: LoadedSplit) -> dict[str, float]:
     """`retrieval_SPLIT_DIRECTION_rK`, with `_chance`, `_low` and `_high` (95%, bootstrap over objects) beside each."""
     count = len(triplets)
     fewest_views = min(len(weights) for weights in triplets.weights)
@@ -82,7 +82,7 @@ def retrieval_figures(split: str, features: np.ndarray, triplets: Triplets) -> d
 
 
 def classification_figures(
-    config: EvaluateConfig, encoder: str, splits: dict[str, Triplets], features: dict[str, np.ndarray]
+    config: EvaluateConfig, encoder: str, splits: dict[str, LoadedSplit], features: dict[str, np.ndarray]
 ) -> dict[str, float]:
     """Zero-shot, few-shot and linear probe, as far as the config asks for them."""
     column, figures = config.label, {}

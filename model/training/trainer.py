@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from model.config import TrainConfig
 from model.data.batches import TrainingBatch, prefetch, training_batch
-from model.data.split import Triplets, load_triplets
+from model.data.split import LoadedSplit, load_split
 from model.embed import embed_splats
 from model.network.encoder import ClipGS
 from model.network.losses import contrast, image_voting_loss, text_loss
@@ -180,10 +180,10 @@ class Trainer:
     def _save_model(self) -> None:
         save_pretrained(self._final_model(), self.triplets.encoder, self.corpus, "runs", self.config.run)
 
-    def _load_validation(self) -> Triplets | None:
+    def _load_validation(self) -> LoadedSplit | None:
         if not self.config.validate_every or self.ranks.rank != 0:
             return None
-        validation = load_triplets(self.corpus, "val", self.model_config.minimum_gaussians)
+        validation = load_split(self.corpus, "val", self.model_config.minimum_gaussians)
         if not len(validation):
             logger.warning("the val split is empty: training goes on without validation")
             return None
@@ -296,13 +296,13 @@ def _together(ranks: Ranks, action: Callable[[], Result]) -> Result:
     return result
 
 
-def load_training_split(corpus: CorpusStore, config: TrainConfig, model: ModelConfig, ranks: Ranks) -> Triplets:
+def load_training_split(corpus: CorpusStore, config: TrainConfig, model: ModelConfig, ranks: Ranks) -> LoadedSplit:
     """This rank's part of the train split, checked.
 
     Raises:
         ConfigError: no objects, or objects that cannot be trained on.
     """
-    triplets = load_triplets(corpus, "train", model.minimum_gaussians, config.voting_views, (ranks.rank, ranks.count))
+    triplets = load_split(corpus, "train", model.minimum_gaussians, config.voting_views, (ranks.rank, ranks.count))
     if len(triplets) < 2:
         raise ConfigError(
             f"the train split of {corpus.uri} has {len(triplets)} objects for rank {ranks.rank}, contrast needs two: "

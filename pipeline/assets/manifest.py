@@ -19,6 +19,7 @@ from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
 from pipeline.errors import ConfigError
 from pipeline.store.rows import Row
+from pipeline.store.schema import SPLITS
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,6 @@ REQUIRED = "url"
 TEXTS = ("name", "category", "lvis_category", "license", "creator", "split")  # taken over as they are
 OPTIONAL = ("uid", "sha256", "format", "tags", *TEXTS)
 MAX_SLUG = 60
-SPLITS = ("", "train", "val", "heldout")
 Record = dict[str, Any]
 
 
@@ -78,8 +78,8 @@ def _parquet_records(file: io.IOBase) -> tuple[list[str], Iterable[Record]]:
 def _index_row(record: Record) -> Row:
     url = _text(record[REQUIRED])
     texts = {name: _text(record.get(name)) for name in TEXTS}
-    if texts["split"] not in SPLITS:
-        raise ConfigError(f"assets.path: {url}: the split '{texts['split']}' is none of {', '.join(SPLITS[1:])}")
+    if texts["split"] not in ("", *SPLITS):
+        raise ConfigError(f"assets.path: {url}: the split '{texts['split']}' is none of {', '.join(SPLITS)}")
     tags = record.get("tags") or []
     file_format = _text(record.get("format")) or _path(url).suffix
     return {

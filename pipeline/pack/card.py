@@ -8,8 +8,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.pack.histogram import figure, histogram
-from pipeline.pack.survey import SPLITS, Survey
-from pipeline.store.schema import TABLES, TRIPLET_TABLES
+from pipeline.pack.survey import Survey
+from pipeline.store.schema import SPLITS, TABLES, TRIPLET_TABLES
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 

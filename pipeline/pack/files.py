@@ -11,10 +11,10 @@ from pipeline.pack.features import with_features
 from pipeline.pack.images import CHANGING, changes_views, with_views
 from pipeline.pack.join import Joined, joined_rows
 from pipeline.pack.page_writer import PageWriter
-from pipeline.pack.survey import SPLITS, PackedObject
+from pipeline.pack.survey import PackedObject
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import rows_from_table, table_from_rows
-from pipeline.store.schema import triplets_schema
+from pipeline.store.schema import SPLITS, triplets_schema
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from pipeline.pack.config import PackConfig
 from pipeline.pack.files import PlannedFile, WrittenFile, plan_files, write_file
 from pipeline.pack.generation import FOLDER, NewFiles, remove_older
 from pipeline.pack.manifest import build_manifest
-from pipeline.pack.survey import SPLITS, Survey, survey_corpus
+from pipeline.pack.survey import Survey, survey_corpus
 from pipeline.stage import CorpusStage, one_by_one
 from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.schema import SPLITS
 
 SPREAD_BYTES = 100_000_000  # less is written before other processes have even started
 WRITER_GB = 0.5  # memory of a process that writes a file: about two row groups, and Python

@@ -3,7 +3,8 @@
 import os
 
 from pipeline.errors import ConfigError
-from pipeline.reading.objects import CorpusObject, find_object
+from pipeline.reading.lookup import find_object
+from pipeline.reading.objects import CorpusObject
 from pipeline.reading.search import Found, search_corpus
 from pipeline.reading.triplets import Triplets
 from pipeline.store.corpus_store import CorpusStore
@@ -30,7 +31,10 @@ class Corpus(CorpusStore):
         Raises:
             ConfigError: nothing is packed for this split.
         """
-        return Triplets(self, split)
+        triplets = Triplets(self, split)
+        if not triplets.files:
+            raise ConfigError(f"{self.uri} has no packed triplets of split {split}: run --stage pack")
+        return triplets
 
     def object(self, uid: str) -> CorpusObject:
         """One object, with everything that the stages have made of it so far.

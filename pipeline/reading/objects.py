@@ -1,20 +1,15 @@
 """One object of a corpus, as arrays and pictures."""
 
 import io
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pyarrow.dataset as ds
 from PIL import Image
 
-from pipeline.store.corpus_store import CorpusStore
-from pipeline.store.rows import Row, rows_from_table
-from pipeline.store.schema import TRIPLET_TABLES, triplets_schema
-from pipeline.store.shard_reader import TableReader
+from pipeline.store.rows import Row
 from pipeline.values.frames import z_up_matrix
 
 GAUSSIAN_COLUMNS = ("means", "quats", "scales", "opacities", "colors")
@@ -107,37 +102,3 @@ def decode_image(encoded: bytes) -> Image.Image:
         return image.convert("RGBA")
     image.load()
     return image
-
-
-def find_object(corpus: CorpusStore, uid: str) -> CorpusObject:
-    """The object's rows, joined: from the tables of its shard or, in a copy of the triplets, from these.
-
-    Raises:
-        KeyError: the corpus has no such object.
-    """
-    row = _shard_row(corpus, uid) if corpus.exists("index.parquet") else _packed_row(corpus, uid)
-    if row is None:
-        raise KeyError(f"{corpus.uri} has no object {uid!r}")
-    return CorpusObject(row)
-
-
-def _shard_row(corpus: CorpusStore, uid: str) -> Row | None:
-    index = ds.dataset(corpus.path("index.parquet"), filesystem=corpus.arrow_filesystem())
-    planned = index.to_table(filter=ds.field("uid") == uid)
-    if not planned.num_rows:
-        return None
-    row = rows_from_table(planned)[0]
-    for table in TRIPLET_TABLES:
-        path = corpus.shard_path(table, row["shard"])
-        if corpus.filesystem.exists(path):
-            with closing(TableReader(corpus, path)) as reader:
-                if uid in reader:
-                    row |= rows_from_table(reader.table(uid))[0]
-    return row
-
-
-def _packed_row(corpus: CorpusStore, uid: str) -> Row | None:
-    files = [corpus.path(entry["path"]) for entry in corpus.read_json("manifest.json")["files"]]
-    packed = ds.dataset(files, filesystem=corpus.arrow_filesystem(), schema=triplets_schema())
-    found = packed.to_table(filter=ds.field("uid") == uid)
-    return rows_from_table(found)[0] if found.num_rows else None

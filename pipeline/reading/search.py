@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import ConfigError
+from pipeline.reading.triplets import Triplets
 from pipeline.store.corpus_store import CorpusStore
-from pipeline.store.rows import rows_from_table
+from pipeline.store.rows import Row
 
 COLUMNS = ["uid", "encoder", "image_embeddings"]
 
@@ -45,12 +46,10 @@ def search_corpus(corpus: CorpusStore, text: str, count: int) -> list[Found]:
     return found
 
 
-def _embedded(corpus: CorpusStore) -> Iterator[dict]:
-    """uid, encoder and image_embeddings of every object, a row group at a time; also from a copy of the triplets."""
-    paths = [corpus.shard_path("embeddings", shard) for shard in corpus.shards("embeddings")]
-    if not paths and corpus.exists("manifest.json"):
-        paths = [corpus.path(entry["path"]) for entry in corpus.read_json("manifest.json")["files"]]
-    for path in paths:
-        with corpus.parquet(path) as file:
-            for group in range(file.num_row_groups):
-                yield from rows_from_table(file.read_row_group(group, columns=COLUMNS))
+def _embedded(corpus: CorpusStore) -> Iterator[Row]:
+    """uid, encoder and image_embeddings of every object; also from a copy of the triplets."""
+    shards = corpus.shards("embeddings")
+    if not shards:
+        yield from Triplets(corpus).rows(COLUMNS)
+    for shard in shards:
+        yield from corpus.read_rows("embeddings", shard, COLUMNS)

@@ -11,22 +11,13 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from pipeline.reading.objects import GAUSSIAN_ORDER, decode_image
-from pipeline.reading.triplets import Triplets
+from pipeline.reading.triplets import RowGroup, Triplets, part
 
 COLUMNS = ("uid", "caption", "images", *GAUSSIAN_ORDER)
 DECODED_ROWS = 4
 WIDTHS = {"means": 3, "colors": 3, "opacities": 1, "scales": 3, "quats": 4}
 # A Gaussian as a record: numpy copies the few bytes of a field at once, twice as fast as floats into a slice.
 PACKED = np.dtype([(name, f"V{4 * WIDTHS[name]}") for name in GAUSSIAN_ORDER])
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """A row group of one of the files."""
-
-    path: str
-    number: int
-    rows: int
 
 
 class TripletStream(IterableDataset):
@@ -58,18 +49,11 @@ class TripletStream(IterableDataset):
         self.rank, self.ranks = rank, ranks
         self.epoch = 0
         self._given = 0  # samples of this epoch that this consumer has already given
-        self._groups = []
-        for path in triplets.files:
-            with self.corpus.parquet(path) as file:
-                metadata = file.metadata
-            self._groups += [
-                RowGroup(path, number, metadata.row_group(number).num_rows) for number in range(metadata.num_row_groups)
-            ]
+        self._groups = triplets.row_groups
 
     def __len__(self) -> int:
         """Samples of one epoch that this rank gets, all workers together."""
-        total = sum(group.rows for group in self._groups)
-        return total * (self.rank + 1) // self.ranks - total * self.rank // self.ranks
+        return len(part(range(sum(group.rows for group in self._groups)), self.rank, self.ranks))
 
     def set_epoch(self, epoch: int) -> None:
         """Start this epoch; iterating to the end goes on to the next by itself."""
@@ -98,23 +82,22 @@ class TripletStream(IterableDataset):
         """This consumer's rows: some neighbouring row groups, and the order of its rows in them."""
         random = np.random.default_rng([self.seed, self.epoch])
         groups = [self._groups[i] for i in random.permutation(len(self._groups))] if self.shuffle else self._groups
-        first, last = self._part(sum(group.rows for group in groups))
+        places = self._places(sum(group.rows for group in groups))
         start = 0
         for i in range(0, len(groups), self.mixed_groups):
             mixed = groups[i : i + self.mixed_groups]
             count = sum(group.rows for group in mixed)
             order = random.permutation(count) if self.shuffle else np.arange(count)
-            mine = order[max(first - start, 0) : max(last - start, 0)]
+            mine = order[max(places.start - start, 0) : max(places.stop - start, 0)]
             if len(mine):
                 yield mixed, mine
             start += count
 
-    def _part(self, total: int) -> tuple[int, int]:
-        """First and last (exclusive) place of this consumer's rows in the order of the epoch."""
+    def _places(self, total: int) -> range:
+        """The places of this consumer's rows in the order of the epoch."""
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        first, last = total * self.rank // self.ranks, total * (self.rank + 1) // self.ranks
-        return first + (last - first) * worker // workers, first + (last - first) * (worker + 1) // workers
+        return part(part(range(total), self.rank, self.ranks), worker, workers)
 
     def _samples(self, groups: list[RowGroup], wanted: frozenset[int]) -> dict[int, "_Sample"]:
         """The wanted rows of some row groups, numbered through."""

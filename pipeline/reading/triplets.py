@@ -1,61 +1,103 @@
-"""The packed triplets of a corpus, or of a downloaded copy of its `triplets` folder."""
+"""The packed triplets of a corpus, or of a downloaded copy of its `triplets` folder: one split of them, or all."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from pipeline.errors import ConfigError
 from pipeline.reading.objects import CorpusObject
 from pipeline.store.corpus_store import CorpusStore
-from pipeline.store.rows import rows_from_table
+from pipeline.store.rows import Row, rows_from_table
+from pipeline.store.schema import SPLITS, triplets_schema
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """A row group of one of the packed files."""
+
+    path: str
+    number: int  # in its file
+    rows: int
 
 
 class Triplets:
-    """The objects of one split. Iterating reads one row group at a time."""
+    """The objects of one split, or of all, in the order of the files. Iterating reads one row group at a time."""
 
-    def __init__(self, corpus: CorpusStore, split: str):
+    def __init__(self, corpus: CorpusStore, split: str | None = None):
         """
         Args:
-            split: train, val or heldout.
-
-        Raises:
-            ConfigError: nothing is packed for this split.
+            split: train, val or heldout; None: all of them. A split of which nothing is packed has no files.
         """
         self.corpus = corpus
         self.split = split
-        self.files = packed_files(corpus, split)
-        if not self.files:
-            raise ConfigError(f"{corpus.uri} has no packed triplets of split {split}: run --stage pack")
+        self.files = _packed_files(corpus, split)
+
+    @cached_property
+    def row_groups(self) -> list[RowGroup]:
+        """The row groups of all files; reads their footers."""
+        groups = []
+        for path in self.files:
+            with self.corpus.parquet(path) as file:
+                counts = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+            groups += [RowGroup(path, number, count) for number, count in enumerate(counts)]
+        return groups
 
     def __len__(self) -> int:
-        return self.dataset().count_rows()
+        return self.dataset().count_rows() if self.files else 0
 
     def __iter__(self) -> Iterator[CorpusObject]:
         return self.read()
 
     def read(self, columns: Sequence[str] | None = None) -> Iterator[CorpusObject]:
         """The objects in the order of the files; with `columns`, only those (and `uid`) are in their rows."""
-        wanted = None if columns is None else list(dict.fromkeys(["uid", *columns]))
+        return map(CorpusObject, self.rows(None if columns is None else list(dict.fromkeys(["uid", *columns]))))
+
+    def rows(self, columns: Sequence[str] | None = None, rank: int = 0, ranks: int = 1) -> Iterator[Row]:
+        """The rows of part `rank` of `ranks` (see `part`); row groups of other parts are not read."""
+        wanted = None if columns is None else list(columns)
+        mine = part(range(len(self)), rank, ranks) if ranks > 1 else None
+        start = 0
         for path in self.files:
             with self.corpus.parquet(path) as file:
-                for group in range(file.num_row_groups):
-                    for row in rows_from_table(file.read_row_group(group, columns=wanted)):
-                        yield CorpusObject(row)
+                for number in range(file.num_row_groups):
+                    end = start + file.metadata.row_group(number).num_rows
+                    first, last = (start, end) if mine is None else (max(start, mine.start), min(end, mine.stop))
+                    if first < last:
+                        table = file.read_row_group(number, columns=wanted)
+                        yield from rows_from_table(table.slice(first - start, last - first))
+                    start = end
+
+    def find(self, uid: str) -> Row | None:
+        """The row of one object, with every column of the schema; None where it is not packed."""
+        if not self.files:
+            return None
+        found = self._dataset(triplets_schema()).to_table(filter=ds.field("uid") == uid)
+        return rows_from_table(found)[0] if found.num_rows else None
 
     def dataset(self) -> ds.Dataset:
         """The files as a pyarrow dataset: filters, projections, batches."""
-        return ds.dataset(self.files, format="parquet", filesystem=self.corpus.arrow_filesystem())
+        return self._dataset(None)
 
     def table(self, columns: Sequence[str]) -> pa.Table:
         """Some columns of all objects."""
         return self.dataset().to_table(columns=list(columns))
 
+    def _dataset(self, schema: pa.Schema | None) -> ds.Dataset:
+        return ds.dataset(self.files, schema, "parquet", self.corpus.arrow_filesystem())
 
-def packed_files(corpus: CorpusStore, split: str) -> list[str]:
-    """Paths of the packed files of a split: those that the manifest names or, where there is none, all."""
+
+def part(whole: range, number: int, parts: int) -> range:
+    """Part `number` (from 0) of contiguous parts of `whole`, which cover it and differ by at most one."""
+    return whole[len(whole) * number // parts : len(whole) * (number + 1) // parts]
+
+
+def _packed_files(corpus: CorpusStore, split: str | None) -> list[str]:
+    """Paths of the packed files: those that the manifest names or, where there is none, all."""
     folder = "triplets/" if corpus.exists("triplets") else ""  # else this is a copy of that folder
     if not corpus.exists(f"{folder}manifest.json"):
-        return sorted(corpus.filesystem.glob(corpus.path(f"{folder}{split}/*.parquet")))
+        folders = [corpus.path(f"{folder}{name}") for name in (SPLITS if split is None else [split])]
+        return [path for one in folders for path in sorted(corpus.filesystem.glob(f"{one}/*.parquet"))]
     paths = (entry["path"] for entry in corpus.read_json(f"{folder}manifest.json")["files"])
-    return [corpus.path(f"{folder}{path}") for path in paths if path.startswith(f"{split}/")]
+    return [corpus.path(f"{folder}{path}") for path in paths if split in (None, path.split("/")[0])]

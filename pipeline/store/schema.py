@@ -175,6 +175,9 @@ ADDED_COLUMNS = frozenset({"sh_degree", "sh_rest", "all_black", "has_animation",
 # What a triplet joins, in this order.
 TRIPLET_TABLES = ("assets", "captions", "views", "gaussians", "embeddings")
 
+# What the packed objects are divided into, in this order.
+SPLITS = ("train", "val", "heldout")
+
 # Wall-clock columns: the only ones in which two runs of one config may differ.
 TIMING_COLUMNS = frozenset({"render_seconds", "fit_seconds"})
 

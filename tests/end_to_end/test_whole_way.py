@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import Corpus
-from pipeline.reading.triplets import packed_files
+from pipeline.reading.triplets import Triplets
 from pipeline.store.rows import rows_from_table
 from pipeline.store.schema import TIMING_COLUMNS
 from tests.end_to_end.command import run_pipeline
@@ -64,7 +64,7 @@ def test_stages_alone_and_local_executor_give_the_same_corpus(ray_corpus, local_
         by_ray, by_hand = all_rows(Corpus(ray_corpus), table), all_rows(Corpus(local_corpus), table)
         assert_same_rows(by_ray, by_hand)
     for split in ("train", "val", "heldout"):
-        ours, others = (packed_files(Corpus(corpus), split) for corpus in (ray_corpus, local_corpus))
+        ours, others = (Triplets(Corpus(corpus), split).files for corpus in (ray_corpus, local_corpus))
         for path, other in zip(ours, others, strict=True):
             assert_same_rows(rows_from_table(pq.read_table(path)), rows_from_table(pq.read_table(other)))
 

@@ -3,14 +3,14 @@ import pytest
 
 from model.config import TrainConfig
 from model.data.batches import prefetch, training_batch
-from model.data.split import load_triplets
+from model.data.split import load_split
 from model.network.registry import load_model_config
 from pipeline import Corpus
 from tests.model.synthetic_triplets import shape_gaussians, triplet_row, write_split
 
 
 def test_triplets_are_read_as_written(eight_shapes):
-    triplets = load_triplets(eight_shapes, "train", 64)
+    triplets = load_split(eight_shapes, "train", 64)
     assert triplets.uids == [f"train-{i:04d}" for i in range(8)]
     assert triplets.labels["name"][3] == "shape 3" and triplets.dim == 32
     for i in range(8):
@@ -23,17 +23,17 @@ def test_triplets_are_read_as_written(eight_shapes):
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 5, 8])
 def test_ranks_share_the_objects_evenly(eight_shapes, ranks):
-    parts = [load_triplets(eight_shapes, "train", 64, part=(rank, ranks)).uids for rank in range(ranks)]
+    parts = [load_split(eight_shapes, "train", 64, part=(rank, ranks)).uids for rank in range(ranks)]
     assert sum(parts, []) == [f"train-{i:04d}" for i in range(8)]
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 def test_missing_split_is_empty(eight_shapes):
-    assert len(load_triplets(eight_shapes, "val", 64)) == 0
+    assert len(load_split(eight_shapes, "val", 64)) == 0
 
 
 def test_temporary_files_go_with_the_triplets(eight_shapes):
-    triplets = load_triplets(eight_shapes, "train", 64)
+    triplets = load_split(eight_shapes, "train", 64)
     folder = triplets.folder.name
     del triplets
     assert not Corpus(folder).exists()
@@ -42,7 +42,7 @@ def test_temporary_files_go_with_the_triplets(eight_shapes):
 def test_every_epoch_sees_every_object_once(tmp_path):
     corpus = Corpus(tmp_path)
     write_split(corpus, "train", [triplet_row(i, "train", shape_gaussians(i, 100)) for i in range(6)])
-    triplets = load_triplets(corpus, "train", 16)
+    triplets = load_split(corpus, "train", 16)
     model, config = load_model_config("tiny", groups=8, group_size=8), TrainConfig(voting_views=2)
     texts = {triplets.texts[i].tobytes(): i for i in range(6)}
     orders = []
@@ -58,7 +58,7 @@ def test_every_epoch_sees_every_object_once(tmp_path):
 
 
 def test_batches_depend_on_the_step_alone(eight_shapes):
-    triplets = load_triplets(eight_shapes, "train", 64)
+    triplets = load_split(eight_shapes, "train", 64)
     model, config = load_model_config("tiny"), TrainConfig()
     first, again = (training_batch(triplets, model, config, 4, 0, 5) for _ in range(2))
     other = training_batch(triplets, model, config, 4, 0, 7)

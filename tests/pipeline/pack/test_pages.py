@@ -16,7 +16,7 @@ from pipeline.pack import pages, thrift
 from pipeline.pack.config import PackConfig
 from pipeline.pack.page_writer import PageWriter
 from pipeline.pack.stage import PackStage
-from pipeline.reading.triplets import packed_files
+from pipeline.reading.triplets import Triplets
 from pipeline.store.schema import GAUSSIANS, TABLES, is_large, triplets_schema
 
 ROW = {"views": 5, "size": 16, "num_gaussians": 40}
@@ -43,7 +43,7 @@ def packed(corpus: Corpus, **config) -> pa.Table:
 
 
 def files(corpus: Corpus) -> list[str]:
-    return packed_files(corpus, "train")
+    return Triplets(corpus, "train").files
 
 
 def test_copied_and_decoded_columns_are_alike(tmp_path, monkeypatch):
