@@ -6,6 +6,7 @@ import torch
 from caption.config import EmbedConfig
 from caption.encoders import load_encoder
 from caption.pictures.subject import open_view
+from pipeline.compat.devices import cuda_is_available
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 
 
@@ -22,7 +23,7 @@ class EmbedStage(Stage[EmbedConfig]):
 
     @classmethod
     def resources(cls, config: EmbedConfig) -> Resources:
-        return Resources(gpus=1 if torch.cuda.is_available() else 0, memory_gb=4)
+        return Resources(gpus=1 if cuda_is_available() else 0, memory_gb=4)
 
     def setup(self) -> None:
         torch.set_num_threads(self.context.threads)

@@ -4,6 +4,7 @@ from caption.captioners.registry import load_captioner
 from caption.captioners.result import Caption
 from caption.config import CaptionConfig
 from caption.pictures.subject import ASSET_COLUMNS, VIEW_COLUMNS, Subject
+from pipeline.compat.devices import cuda_is_available
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 
 OBJECTS = 32
@@ -25,9 +26,7 @@ class CaptionStage(Stage[CaptionConfig]):
     def resources(cls, config: CaptionConfig) -> Resources:
         if config.captioner != "transformers":
             return Resources()
-        import torch  # heavy, and of use to this captioner alone
-
-        return Resources(cpus=2, gpus=1 if torch.cuda.is_available() else 0, memory_gb=8)
+        return Resources(cpus=2, gpus=1 if cuda_is_available() else 0, memory_gb=8)
 
     def setup(self) -> None:
         self._captioner = load_captioner(self.config, self.context.threads)

@@ -1,9 +1,7 @@
 """The fit stage: a row of views in, a row of Gaussians out."""
 
-import ctypes
 import hashlib
 import logging
-import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from fit_gaussians.rasterize import Backend
 from fit_gaussians.recipe.initialise import initial_gaussians
 from fit_gaussians.storage import prepare_for_storage
 from fit_gaussians.views import MIN_COVERED_PIXELS, Views, read_views, split_views
+from pipeline.compat.devices import cuda_is_available
 from pipeline.errors import AssetError, ConfigError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
 from pipeline.values.splat import Gaussians
@@ -148,19 +147,6 @@ def choose_backend(config: FitConfig) -> Backend:
     if config.backend == "gsplat" and not cuda:
         raise ConfigError("fit.backend is gsplat, but no CUDA device is there; use auto or numba")
     return "gsplat" if cuda else "numba"
-
-
-def cuda_is_available() -> bool:
-    """Whether torch can use a CUDA device. Where there is no driver, torch is not asked: a worker without a GPU needs
-    no torch, which takes seconds to import and 180 MB."""
-    if sys.platform == "linux":
-        try:
-            ctypes.CDLL("libcuda.so.1")
-        except OSError:
-            return False
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def prepare(row: Row, config: FitConfig) -> Task:

@@ -1,9 +1,6 @@
 """Training: in this process, or on several ranks that Ray Train starts. The only file of `model` that knows Ray."""
 
 import logging
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -43,12 +40,14 @@ def _train_with_ray(corpus: CorpusStore, config: TrainConfig) -> dict[str, Any]:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
+    from pipeline.executors.cluster import cluster
+
     if config.batch_size < config.ranks:
         raise ConfigError(f"a batch of {config.batch_size} cannot be divided among {config.ranks} ranks")
     outcome = ("runs", config.run, OUTCOME)
     if corpus.exists(*outcome):
         corpus.filesystem.rm_file(corpus.path(*outcome))
-    with _cluster():
+    with cluster():
         use_gpu = ray.cluster_resources().get("GPU", 0) >= config.ranks
         logger.info("%d ranks on %s", config.ranks, "GPUs, nccl" if use_gpu else "CPUs, gloo")
         trainer = TorchTrainer(
@@ -85,20 +84,3 @@ def _ray_rank(values: dict[str, Any]) -> None:
         result = {"config_error": str(error)}
     if ranks.rank == 0:
         corpus.write_json(result, "runs", config.run, OUTCOME)
-
-
-@contextmanager
-def _cluster() -> Iterator[None]:
-    """The cluster that this process belongs to, that RAY_ADDRESS names, or one of this machine for the time."""
-    import ray
-
-    if ray.is_initialized():
-        yield
-        return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    address = os.environ.get("RAY_ADDRESS")
-    ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR)
-    try:
-        yield
-    finally:
-        ray.shutdown()

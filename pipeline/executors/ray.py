@@ -6,19 +6,26 @@ objects. A task with a GPU would end its process to free the GPU's memory, so GP
 """
 
 import logging
-import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline import logs
-from pipeline.errors import ConfigError, WorkerCrash
+from pipeline.errors import ConfigError
 from pipeline.executors.chains import OnReport, run_chains
+from pipeline.executors.cluster import (
+    CRASHES,
+    NodeResources,
+    cluster,
+    fitting,
+    node_resources,
+    tasks_at_once,
+    worker_crash,
+)
 from pipeline.executors.gpu_pool import GpuPool, GpuStep
 from pipeline.executors.machine import thread_environment
 from pipeline.executors.metrics import RunMetrics
@@ -30,22 +37,11 @@ from pipeline.work.stage_objects import StageObjects
 logger = logging.getLogger(__name__)
 
 CHAINS_PER_CPU = 2  # under way: enough that no CPU waits for the driver, few enough that shards are finished in order
-OBJECT_STORE_BYTES = 100_000_000  # of a cluster that we start: what travels is descriptions
 NODES_FOR_S = 5.0  # that what is known of the nodes counts as true
 CLOSING_ROUNDS = 4
 CLOSING_S = 10.0  # for one round
 
 Place = tuple[str, int]  # node, process
-
-CRASHES = (
-    exceptions.WorkerCrashedError,
-    exceptions.RayActorError,
-    exceptions.OutOfMemoryError,
-    exceptions.NodeDiedError,
-    exceptions.LocalRayletDiedError,
-    exceptions.ObjectLostError,
-    exceptions.TaskCancelledError,  # by `kill`
-)
 
 
 def run(job: Job, chains: Chains, workers: int, on_report: OnReport) -> None:
@@ -84,14 +80,13 @@ class RayWorkers:
         self._run_step = ray.remote(_run_step)
         self._close = ray.remote(_close_objects)
         self._open: dict[Place, int] = {}  # processes that hold stage objects, and their threads
-        self._known_nodes: list[dict[str, float]] = []
+        self._known_nodes: list[NodeResources] = []
         self._looked_at_nodes = float("-inf")
         self._gpu_pool = GpuPool(self._job, [needs for needs in resources.values() if needs.gpus])
 
     @property
     def window(self) -> int:
-        cpus = sum(node.get("CPU", 0.0) for node in self._nodes())
-        return self._workers or max(2, math.ceil(CHAINS_PER_CPU * cpus))
+        return self._workers or tasks_at_once(self._nodes(), CHAINS_PER_CPU)
 
     def submit(self, step: Step) -> ray.ObjectRef | GpuStep:
         needs = self._resources[step.stage]
@@ -132,7 +127,7 @@ class RayWorkers:
                 raise error.cause from error
             raise
         except CRASHES as error:
-            raise WorkerCrash(str(error).strip().partition("\n")[0]) from error
+            raise worker_crash(error) from error
         self._open[place] = threads
         return report
 
@@ -157,10 +152,10 @@ class RayWorkers:
         environment = {"env_vars": thread_environment(threads)}
         return self._close.options(num_cpus=1, scheduling_strategy=node, runtime_env=environment).remote()
 
-    def _nodes(self) -> list[dict[str, float]]:
+    def _nodes(self) -> list[NodeResources]:
         """The resources of every node; an autoscaled cluster changes, but not from one shard to the next."""
         if time.monotonic() - self._looked_at_nodes > NODES_FOR_S:
-            self._known_nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            self._known_nodes = node_resources()
             self._looked_at_nodes = time.monotonic()
         return self._known_nodes
 
@@ -211,28 +206,3 @@ def _resources_here(job: Job, names: set[str]) -> dict[str, Resources]:
 
 def _threads(needs: Resources) -> int:
     return max(1, int(needs.cpus))
-
-
-def fitting(needs: Resources, nodes: list[dict[str, float]]) -> dict[str, float]:
-    """CPUs and memory to ask for: never more than the largest node has, or the task would wait for ever."""
-    cpus = max((node.get("CPU", 0.0) for node in nodes), default=0.0) or needs.cpus
-    memory = max((node.get("memory", 0.0) for node in nodes), default=0.0) or needs.memory_gb * 1e9
-    return {"num_cpus": min(needs.cpus, cpus), "memory": int(min(needs.memory_gb * 1e9, memory))}
-
-
-@contextmanager
-def cluster() -> Iterator[bool]:
-    """Joins or starts a cluster; gives whether it was started here (and is ended here)."""
-    if ray.is_initialized():
-        yield False
-        return
-    address = os.environ.get("RAY_ADDRESS")
-    # A cluster of this machine alone, for one run: nobody looks at its dashboard, and it reports to nobody.
-    own = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-    if not address:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else own))
-    try:
-        yield not address
-    finally:
-        ray.shutdown()

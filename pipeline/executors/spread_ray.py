@@ -6,11 +6,11 @@ from typing import Any
 import ray
 from ray import exceptions
 
-from pipeline.errors import WorkerCrash
+from pipeline.executors.cluster import CRASHES, cluster, fitting, node_resources, tasks_at_once, worker_crash
 from pipeline.executors.machine import thread_environment
-from pipeline.executors.ray import CHAINS_PER_CPU, CRASHES, cluster, fitting
 from pipeline.stage import Resources
 
+TASKS_PER_CPU = 2  # under way: enough that no CPU waits for the driver
 RETRIES = 2  # of a task whose process or node died
 
 
@@ -29,8 +29,8 @@ def spread(
     if len(items) == 1:
         return [function(items[0])]
     with cluster():
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        window = workers or max(2, int(CHAINS_PER_CPU * sum(node.get("CPU", 0.0) for node in nodes)))
+        nodes = node_resources()
+        window = workers or tasks_at_once(nodes, TASKS_PER_CPU)
         task = ray.remote(_call).options(
             **fitting(Resources(cpus=1, memory_gb=memory_gb), nodes),
             max_retries=RETRIES,
@@ -61,4 +61,4 @@ def _collect(under_way: dict[ray.ObjectRef, int], results: list[Any]) -> None:
     except exceptions.RayTaskError as error:
         raise error.cause from error
     except CRASHES as error:
-        raise WorkerCrash(str(error).strip().partition("\n")[0]) from error
+        raise worker_crash(error) from error

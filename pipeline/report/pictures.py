@@ -6,6 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from pipeline.compat.devices import cuda_is_available
 from pipeline.errors import ConfigError
 from pipeline.store.rows import Row
 from pipeline.values.splat import Gaussians
@@ -47,7 +48,6 @@ def splat_images(row: Row, views: list[int]) -> list[Image.Image]:
     """The object's Gaussians from the cameras of `views`, RGBA with straight alpha, as large as the views."""
     try:
         from fit_gaussians.draw import draw
-        from fit_gaussians.stage import cuda_is_available
     except ImportError as error:
         raise ConfigError(f"report: drawing splats needs {error.name}: install clip-gs-corpus[fit]") from error
     on_gpu = row["backend"] == "gsplat" and cuda_is_available()
