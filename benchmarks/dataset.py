@@ -41,7 +41,7 @@ from pipeline.reading.torch_stream import COLUMNS, DECODED_ROWS, TripletStream
 from pipeline.reading.triplets import Triplets
 from pipeline.store.rows import Row, table_from_rows
 from pipeline.store.schema import INDEX, TABLES, TRIPLET_TABLES, triplets_schema
-from pipeline.work.shard_writer import GROUP_BYTES
+from pipeline.work.policy import Policy
 
 SHARD_SIZE = 64
 PASSES = 3  # the fastest counts
@@ -93,7 +93,7 @@ def repeated(source: Corpus, target: Path, objects: int) -> Corpus:
                 group: list[pa.Table] = []
                 for row in rows[shard * SHARD_SIZE : (shard + 1) * SHARD_SIZE]:
                     group.append(table_from_rows([{name: row[name] for name in TABLES[table].names}], TABLES[table]))
-                    if sum(part.nbytes for part in group) > GROUP_BYTES:  # as stages cut their row groups
+                    if sum(part.nbytes for part in group) > Policy().group_bytes:  # as stages cut their row groups
                         writer.write_table(pa.concat_tables(group))
                         group = []
                 if group:

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-CHUNK = 1024  # queries compared at once
 
-
-def hit_chances(queries: np.ndarray, gallery: np.ndarray, ks: tuple[int, ...]) -> np.ndarray:
+def hit_chances(queries: np.ndarray, gallery: np.ndarray, ks: tuple[int, ...], at_once: int = 1024) -> np.ndarray:
     """For each query i, the chance that gallery item i is among its k nearest, [len(ks), N].
 
     Equal similarities are in random order: with t equals, of which some fit among the first k, the chance is their
@@ -15,10 +13,11 @@ def hit_chances(queries: np.ndarray, gallery: np.ndarray, ks: tuple[int, ...]) -
 
     Args:
         queries, gallery: [N, D] unit vectors; pair i belongs together.
+        at_once: queries compared at once; bounds the memory.
     """
     chances = np.empty((len(ks), len(queries)))
-    for first in range(0, len(queries), CHUNK):
-        rows = slice(first, first + CHUNK)
+    for first in range(0, len(queries), at_once):
+        rows = slice(first, first + at_once)
         # One product for all, so that equal vectors have exactly equal similarities.
         similarity = queries[rows].astype(np.float64) @ gallery.T.astype(np.float64)
         own = similarity[np.arange(len(similarity)), np.arange(first, first + len(similarity))][:, None]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from pipeline.errors import PipelineError, WorkerCrash
-from pipeline.executors.watch import LOOK_S, Watch
+from pipeline.executors.watch import Watch
 from pipeline.work.at_work import AtWork
 from pipeline.work.job import Chains, Job, ShardReport, Step
 from pipeline.work.runner import fail_shard
@@ -51,7 +51,7 @@ def run_chains(job: Job, chains: Chains, workers: Workers, on_report: OnReport) 
     """
     waiting = deque((Step(stages[0], shard), deque(stages[1:])) for shard, stages in chains.items())
     under_way: dict[Any, tuple[Step, deque[str]]] = {}  # handle -> step, and the stages after it
-    watch = Watch(job.corpus)
+    watch = Watch(job.corpus, job.policy)
 
     def start(step: Step, later: deque[str]) -> None:
         AtWork(job.corpus, step.stage, step.shard).clear()  # what a run that was killed has left
@@ -60,7 +60,7 @@ def run_chains(job: Job, chains: Chains, workers: Workers, on_report: OnReport) 
     while waiting or under_way:
         while waiting and len(under_way) < workers.window:
             start(*waiting.popleft())
-        handle = workers.wait(list(under_way), LOOK_S)
+        handle = workers.wait(list(under_way), job.policy.look_s)
         for late in watch.overdue({key: step for key, (step, _) in under_way.items() if key != handle}):
             workers.kill(late)
         if handle is None:
@@ -85,7 +85,7 @@ def _after_loss(job: Job, step: Step, error: PipelineError) -> Step | None:
     at_work = AtWork(job.corpus, step.stage, step.shard)
     uids = at_work.read().uids
     at_work.clear()
-    again = step.after_loss(uids, error)
+    again = step.after_loss(uids, error, job.policy)
     at = f"at {', '.join(uids)}" if uids else "at no object"
     logger.warning("stage %s, shard %d, %s: %s", step.stage, step.shard, at, error)
     return again

@@ -18,11 +18,9 @@ from pipeline.errors import WorkerCrash
 from pipeline.executors.machine import thread_environment
 from pipeline.stage import Resources
 from pipeline.work.job import Job, ShardReport, Step
+from pipeline.work.policy import Policy
 from pipeline.work.runner import run_shard
 from pipeline.work.stage_objects import StageObjects
-
-STARTING = 8  # actors that wait for a GPU at most: demand for the autoscaler, which adds nodes by and by
-IDLE_S = 120.0  # that there are more actors than work, until one of them ends: models take long to load
 
 
 @dataclass(eq=False)
@@ -38,12 +36,13 @@ class GpuStep:
 class GpuPool:
     """Runs steps of all GPU stages: a pool for each stage could not be placed on a machine with one GPU."""
 
-    def __init__(self, job: ray.ObjectRef, needs: Sequence[Resources]):
+    def __init__(self, job: ray.ObjectRef, needs: Sequence[Resources], policy: Policy):
         """
         Args:
             needs: of the GPU stages; none: nothing will be submitted.
         """
         self._job = job
+        self._policy = policy
         self._gpus = max((need.gpus for need in needs), default=0)
         self._threads = max((max(1, int(need.cpus)) for need in needs), default=1)
         self._waiting: deque[GpuStep] = deque()
@@ -104,11 +103,11 @@ class GpuPool:
         """Kill the actor that works on a step."""
         ray.kill(late.actor)
 
-    def close(self, timeout_s: float) -> None:
+    def close(self) -> None:
         """Close the stages of all actors, and give the GPUs back."""
         closing = [actor.close.remote() for actor in self._idle]
         if closing:
-            ray.wait(closing, num_returns=len(closing), timeout=timeout_s)
+            ray.wait(closing, num_returns=len(closing), timeout=self._policy.ray_closing_s)
         for actor in (*self._idle, *self._starting.values(), *(step.actor for step in self._busy.values())):
             ray.kill(actor)
 
@@ -119,12 +118,12 @@ class GpuPool:
             step.actor = self._idle.pop()
             step.report = step.actor.run_step.remote(step.step)
             self._busy[step.report] = step
-        while len(self._starting) < min(len(self._waiting), STARTING):
+        while len(self._starting) < min(len(self._waiting), self._policy.gpu_workers_starting):
             self._start()
         now = time.monotonic()
         if len(self._starting) + len(self._idle) <= len(self._waiting):
             self._fully_used = now
-        elif now - self._fully_used > IDLE_S:
+        elif now - self._fully_used > self._policy.gpu_idle_s:
             self._fully_used = now
             self._end_one()
 

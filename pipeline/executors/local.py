@@ -19,8 +19,6 @@ from pipeline.work.job import Chains, Job, ShardReport, Step
 from pipeline.work.runner import run_shard
 from pipeline.work.stage_objects import StageObjects
 
-CLOSING_S = 20.0  # a worker that has not ended by then is killed
-
 
 def run(job: Job, chains: Chains, workers: int, on_report: OnReport) -> None:
     """Run all chains.
@@ -92,7 +90,7 @@ class ProcessWorkers:
                 process.terminate()  # it is at work: it closes its stages and ends
             link.close()  # an idle one takes this as the end
         for process in self._processes.values():
-            process.join(CLOSING_S)
+            process.join(self._job.policy.closing_s)
             if process.is_alive():
                 process.kill()
                 process.join()

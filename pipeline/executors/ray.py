@@ -36,10 +36,8 @@ from pipeline.work.stage_objects import StageObjects
 
 logger = logging.getLogger(__name__)
 
-CHAINS_PER_CPU = 2  # under way: enough that no CPU waits for the driver, few enough that shards are finished in order
 NODES_FOR_S = 5.0  # that what is known of the nodes counts as true
 CLOSING_ROUNDS = 4
-CLOSING_S = 10.0  # for one round
 
 Place = tuple[str, int]  # node, process
 
@@ -75,6 +73,7 @@ class RayWorkers:
 
     def __init__(self, job: Job, resources: dict[str, Resources], workers: int):
         self._job = ray.put(job)
+        self._policy = job.policy
         self._resources = resources
         self._workers = workers
         self._run_step = ray.remote(_run_step)
@@ -82,11 +81,11 @@ class RayWorkers:
         self._open: dict[Place, int] = {}  # processes that hold stage objects, and their threads
         self._known_nodes: list[NodeResources] = []
         self._looked_at_nodes = float("-inf")
-        self._gpu_pool = GpuPool(self._job, [needs for needs in resources.values() if needs.gpus])
+        self._gpu_pool = GpuPool(self._job, [needs for needs in resources.values() if needs.gpus], job.policy)
 
     @property
     def window(self) -> int:
-        return self._workers or tasks_at_once(self._nodes(), CHAINS_PER_CPU)
+        return self._workers or tasks_at_once(self._nodes(), self._policy.chains_per_cpu)
 
     def submit(self, step: Step) -> ray.ObjectRef | GpuStep:
         needs = self._resources[step.stage]
@@ -137,12 +136,12 @@ class RayWorkers:
         Ray kills the processes of its tasks when a run ends. A task that closes cannot be sent to a process, but it
         lands in one that is idle: a few rounds find them all.
         """
-        self._gpu_pool.close(CLOSING_S)
+        self._gpu_pool.close()
         for _ in range(CLOSING_ROUNDS):
             closing = [self._close_on(*item) for item in self._open.items()]
             if not closing:
                 break
-            ready, _ = ray.wait(closing, num_returns=len(closing), timeout=CLOSING_S)
+            ready, _ = ray.wait(closing, num_returns=len(closing), timeout=self._policy.ray_closing_s)
             for closed in ready:
                 with suppress(*CRASHES):  # what was lost with its node needs no closing
                     self._open.pop(ray.get(closed), None)

@@ -10,12 +10,10 @@ from pipeline.errors import Timeout
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.work.at_work import AtWork, Note
 from pipeline.work.job import Step
+from pipeline.work.policy import Policy
 
 logger = logging.getLogger(__name__)
 
-LOOK_S = 5.0  # between two looks, at least
-LOOKING = 0.1  # share of the time that may go into looking: the notes of a thousand workers in a bucket take a while
-SILENCE_S = 300.0  # without a finished step, after which it is told what is still running
 NAMED = 5  # steps that are told of, those that take longest
 
 
@@ -29,12 +27,13 @@ class _Seen:
 class Watch:
     """Knows since when each worker has been at what it is at. Steps go by the handles of the executor."""
 
-    def __init__(self, corpus: CorpusStore):
+    def __init__(self, corpus: CorpusStore, policy: Policy):
         self._corpus = corpus
+        self._policy = policy
         self._seen: dict[Any, _Seen] = {}
         self._late: dict[Any, Timeout] = {}
         self._heard = time.monotonic()
-        self._next_look = self._heard + LOOK_S
+        self._next_look = self._heard + policy.look_s
 
     def overdue(self, steps: Mapping[Any, Step]) -> list[Any]:
         """The steps that have now been at the same objects for too long. Looks only every few seconds."""
@@ -49,11 +48,11 @@ class Watch:
                 self._seen[handle] = _Seen(step, note, now)
             elif now - seen.since > note.limit_s and handle not in self._late:
                 self._late[handle] = Timeout(f"not done after {note.limit_s:g} s: its worker was killed")
-        if now - self._heard > SILENCE_S:
+        if now - self._heard > self._policy.silence_s:
             self._heard = now
             self._tell(now)
         looked = time.monotonic()
-        self._next_look = looked + max(LOOK_S, (looked - now) / LOOKING)
+        self._next_look = looked + max(self._policy.look_s, (looked - now) / self._policy.look_share)
         return list(self._late)[before:]
 
     def ended(self, handle: Any) -> Timeout | None:

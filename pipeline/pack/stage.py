@@ -17,7 +17,6 @@ from pipeline.stage import CorpusStage, one_by_one
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.schema import SPLITS
 
-SPREAD_BYTES = 100_000_000  # less is written before other processes have even started
 WRITER_GB = 0.5  # memory of a process that writes a file: about two row groups, and Python
 
 
@@ -29,6 +28,7 @@ class PackStage(CorpusStage[PackConfig]):
 
     name = "pack"
     after = ("assets", "render", "fit", "caption", "embed")
+    spread_bytes = 100_000_000  # less is written before other processes have even started
 
     def run(self, corpus: CorpusStore) -> Mapping[str, Any]:
         """Pack the corpus; the figures count triplets, by split, and what was left out, by reason.
@@ -45,7 +45,7 @@ class PackStage(CorpusStage[PackConfig]):
         with NewFiles(corpus) as new:
             write = partial(_write, corpus, self.config)
             items = [(new.path(file.path), file) for file in files]
-            large = sum(item.stored_bytes for item in survey.packed) >= SPREAD_BYTES
+            large = sum(item.stored_bytes for item in survey.packed) >= self.spread_bytes
             spread = self.spread if large else one_by_one
             written = spread(write, items, at_once=self.config.threads, memory_gb=WRITER_GB)
             new.take_place()

@@ -9,12 +9,9 @@ from pipeline.registry import SHARD_STAGES, ShardStageEntry
 from pipeline.stage import Failure
 from pipeline.state.ledger import Redo
 from pipeline.store.corpus_store import CorpusStore
+from pipeline.work.policy import Policy
 
 Chains = dict[int, list[str]]  # shard -> its stages that have something to do, in order
-
-LOSSES = 3  # workers that one object may cost before it is given up
-TIMEOUTS = 2  # the same, where the object or the set-up took too long: each one costs its whole time limit
-LOSSES_ELSEWHERE = 10  # workers that one step may cost while they are at no object: setting up, or waiting
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,7 @@ class Job:
     retry_failed: bool = False
     code_version: str = ""
     json_logs: bool = False
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Step:
     given_up: Mapping[str, Failure] = field(default_factory=dict)  # objects that are not tried again
     losses_elsewhere: int = 0
 
-    def after_loss(self, uids: Sequence[str], error: PipelineError) -> "Step | None":
+    def after_loss(self, uids: Sequence[str], error: PipelineError, policy: Policy) -> "Step | None":
         """The step to try next, now that one more worker was lost; None if that is hopeless.
 
         Objects that a worker was lost at are tried alone from then on, so that the one at fault is found.
@@ -48,13 +46,14 @@ class Step:
         Args:
             uids: what the worker was at.
             error: how it was lost.
+            policy: how many workers an object, or the step, may cost.
         """
         if not uids:
             again = replace(self, losses_elsewhere=self.losses_elsewhere + 1)
-            allowed = TIMEOUTS if isinstance(error, Timeout) else LOSSES_ELSEWHERE
+            allowed = policy.timeouts if isinstance(error, Timeout) else policy.losses_elsewhere
             return again if again.losses_elsewhere < allowed else None
         losses = dict(self.losses) | {uid: self.losses.get(uid, 0) + 1 for uid in uids}
-        allowed = TIMEOUTS if isinstance(error, Timeout) else LOSSES
+        allowed = policy.timeouts if isinstance(error, Timeout) else policy.losses
         given_up = {uid: Failure.from_exception(uid, error) for uid in uids if losses[uid] >= allowed}
         return replace(self, losses=losses, given_up=dict(self.given_up) | given_up)
 

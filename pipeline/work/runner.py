@@ -22,7 +22,6 @@ from pipeline.work.stage_objects import StageObjects
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 2  # at an object whose failure may pass, in one run
 LOG_TAIL = 4000  # characters of a traceback that the errors table keeps
 
 
@@ -44,7 +43,7 @@ def run_shard(job: Job, step: Step, objects: StageObjects) -> ShardReport:
     with AtWork(job.corpus, step.stage, step.shard) as at_work:
         stage = objects.get(step.stage, on_setup=partial(at_work.note, ()))
         with ShardReader(job.corpus, step.shard, stage.reads) as reader:
-            processor = Processor(stage, reader, at_work, _given_up(step))
+            processor = Processor(stage, reader, at_work, _given_up(step), job.policy.attempts)
             processor.try_alone([uid for uid in step.losses if uid in work.todo and uid not in step.given_up])
             setup_seconds = objects.setup_seconds(step.stage)
             results, batch_size = processor.results, stage.batch_size
@@ -78,16 +77,20 @@ def _given_up(step: Step) -> dict[str, Result]:
 class Processor:
     """Calls a stage for some objects and makes sure that each of them ends as a row or as a failure."""
 
-    def __init__(self, stage: Stage[Any], reader: ShardReader, at_work: AtWork, known: Mapping[str, Result]):
+    def __init__(
+        self, stage: Stage[Any], reader: ShardReader, at_work: AtWork, known: Mapping[str, Result], attempts: int
+    ):
         """
         Args:
             at_work: is told what the stage is called for.
             known: results of objects that the stage is not to be called for.
+            attempts: at an object whose failure may pass.
         """
         self._stage = stage
         self._reader = reader
         self._at_work = at_work
         self._known = dict(known)
+        self._attempts = attempts
         self._schema = TABLES[stage.writes]
         self._timeout_s = stage.timeout_s(stage.config)
 
@@ -105,7 +108,7 @@ class Processor:
                 yield self._known.pop(uid)
                 continue
             outcome, tries = outcomes[uid], 1
-            while isinstance(outcome, Failure) and outcome.retryable and tries < ATTEMPTS:
+            while isinstance(outcome, Failure) and outcome.retryable and tries < self._attempts:
                 logger.warning("%s: %s: %s; trying once more", self._stage.name, uid, outcome.message)
                 outcome, tries = self._halving([uid])[uid], tries + 1
             yield Result(uid, outcome, tries)

@@ -19,8 +19,6 @@ from pipeline.store.shard_reader import TableReader
 from pipeline.store.table_writer import TableWriter
 from pipeline.work.job import Job, ShardReport
 
-GROUP_BYTES = 8_000_000  # a row group is written once it is this large
-
 
 @dataclass(frozen=True)
 class Result:
@@ -59,7 +57,7 @@ def write_shard(
         _finished(job, stage_name, shard, path, schema) if work.kept else nullcontext() as finished,
         job.corpus.table_writer(path, schema) as writer,
     ):
-        output = _Output(writer)
+        output = _Output(writer, job.policy.group_bytes)
         for batch in _batches(work, batch_size):
             if batch[0] in work.kept:
                 output.add(batch[0], finished.table(batch[0]), work.kept[batch[0]])
@@ -156,15 +154,16 @@ def _cpu_seconds() -> float:
 class _Output:
     """Collects rows into row groups of a few megabytes."""
 
-    def __init__(self, writer: TableWriter):
+    def __init__(self, writer: TableWriter, group_bytes: int):
         self.fingerprints: Fingerprints = {}
         self._writer = writer
+        self._group_bytes = group_bytes
         self._tables: list[pa.Table] = []
 
     def add(self, uid: str, table: pa.Table, known_fingerprint: str = "") -> None:
         self.fingerprints[uid] = known_fingerprint or fingerprint(rows_from_table(table)[0])
         self._tables.append(table)
-        if sum(table.nbytes for table in self._tables) > GROUP_BYTES:
+        if sum(table.nbytes for table in self._tables) > self._group_bytes:
             self.flush()
 
     def flush(self) -> None:

@@ -22,11 +22,10 @@ def test_collapsed_features_score_chance():
     np.testing.assert_allclose(top_k_hits(same, labels, same[:4], (1, 3)).mean(axis=1), [1 / 4, 3 / 4])
 
 
-def test_chunks_do_not_matter(rng, monkeypatch):
+def test_chunks_do_not_matter(rng):
     vectors = unit(rng.normal(size=(30, 4))), unit(rng.normal(size=(30, 4)))
     whole = hit_chances(*vectors, (1, 5))
-    monkeypatch.setattr("model.evaluation.retrieval.CHUNK", 7)
-    np.testing.assert_array_equal(hit_chances(*vectors, (1, 5)), whole)
+    np.testing.assert_array_equal(hit_chances(*vectors, (1, 5), at_once=7), whole)
 
 
 def test_directions(rng):

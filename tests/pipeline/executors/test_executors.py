@@ -15,9 +15,12 @@ from pipeline.executors.watch import Watch
 from pipeline.store.full_disk import is_full
 from pipeline.store.schema import TIMING_COLUMNS
 from pipeline.work.at_work import AtWork
-from pipeline.work.job import LOSSES, TIMEOUTS, Job, ShardReport, Step
+from pipeline.work.job import Job, ShardReport, Step
+from pipeline.work.policy import Policy
 
 STAGES = ["assets", "render", "fit"]
+POLICY = Policy()
+IMPATIENT = Policy(timeouts=1, look_s=0.1)
 
 
 @pytest.fixture(params=["processes", "ray"])
@@ -61,21 +64,23 @@ def test_an_object_that_kills_its_worker_every_time_ends_alone_as_an_error(new_c
     corpus = new_corpus(config)
     execute(corpus, config)
     [(uid, error)] = errors_of(corpus, "render").items()
-    assert (uid, error["error_class"], error["attempt"], error["retryable"]) == ("crash", "WorkerCrash", LOSSES, True)
+    assert (uid, error["error_class"], error["attempt"], error["retryable"]) == (
+        "crash",
+        "WorkerCrash",
+        POLICY.losses,
+        True,
+    )
     assert uids_of(corpus, "gaussians") == ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
     events = fakes.read_text().splitlines()
-    assert events.count("render crash") == LOSSES
-    assert events.count("render cat") == 1 + LOSSES  # in the batch with it, then alone
+    assert events.count("render crash") == POLICY.losses
+    assert events.count("render cat") == 1 + POLICY.losses  # in the batch with it, then alone
     assert list(Path(corpus.root, ".tmp").glob("*.json")) == []
 
 
-def test_an_object_that_hangs_is_stopped_and_the_others_are_done(new_corpus, execute, monkeypatch):
-    monkeypatch.setattr("pipeline.work.job.TIMEOUTS", 1)
-    monkeypatch.setattr("pipeline.executors.chains.LOOK_S", 0.1)
-    monkeypatch.setattr("pipeline.executors.watch.LOOK_S", 0.1)
+def test_an_object_that_hangs_is_stopped_and_the_others_are_done(new_corpus, execute):
     config = fake_config("ant,bee,dog,eel,hang", assets={"shard_size": 5}, render={"timeout_s": 10.0})
     corpus = new_corpus(config)
-    execute(corpus, config)
+    execute(corpus, config, policy=IMPATIENT)
     [(uid, error)] = errors_of(corpus, "render").items()
     assert (uid, error["error_class"], error["attempt"], error["retryable"]) == ("hang", "Timeout", 1, True)
     assert error["message"] == "not done after 10 s: its worker was killed"
@@ -83,10 +88,10 @@ def test_an_object_that_hangs_is_stopped_and_the_others_are_done(new_corpus, exe
 
 
 def test_a_timeout_is_tried_again_once_and_a_crash_twice():
-    for error, allowed in ((Timeout("slow"), TIMEOUTS), (WorkerCrash("gone"), LOSSES)):
+    for error, allowed in ((Timeout("slow"), POLICY.timeouts), (WorkerCrash("gone"), POLICY.losses)):
         again = Step("render", 0)
         while not again.given_up:
-            again = again.after_loss(["ant"], error)
+            again = again.after_loss(["ant"], error, POLICY)
         assert again.losses == {"ant": allowed}
         assert again.given_up["ant"].error_class == type(error).__name__
 
@@ -101,33 +106,27 @@ def test_a_gpu_actor_that_dies_costs_one_object(new_corpus, ray_cluster):
     assert uids_of(corpus, "gaussians") == ["ant", "bee", "cat", "eel", "fox"]
 
 
-def test_a_worker_that_dies_at_its_set_up_every_time_fails_the_shard(new_corpus, execute, monkeypatch):
-    monkeypatch.setattr("pipeline.work.job.LOSSES_ELSEWHERE", 2)
+def test_a_worker_that_dies_at_its_set_up_every_time_fails_the_shard(new_corpus, execute):
     config = fake_config("ant,bee", fit={"iterations": FATAL_ITERATIONS})
     corpus = new_corpus(config)
-    execute(corpus, config)
+    execute(corpus, config, policy=Policy(losses_elsewhere=2))
     assert {uid: error["error_class"] for uid, error in errors_of(corpus, "fit").items()} == {
         "ant": "WorkerCrash",
         "bee": "WorkerCrash",
     }
 
 
-def test_a_set_up_that_hangs_is_stopped(new_corpus, monkeypatch):
-    monkeypatch.setattr("pipeline.work.job.TIMEOUTS", 1)
-    monkeypatch.setattr("pipeline.executors.chains.LOOK_S", 0.1)
-    monkeypatch.setattr("pipeline.executors.watch.LOOK_S", 0.1)
+def test_a_set_up_that_hangs_is_stopped(new_corpus):
     config = fake_config("ant,bee", fit={"iterations": ENDLESS_ITERATIONS})
     corpus = new_corpus(config)
-    local.run(Job(corpus, config), {0: list(STAGES)}, 2, lambda report: None)
+    local.run(Job(corpus, config, policy=IMPATIENT), {0: list(STAGES)}, 2, lambda report: None)
     errors = errors_of(corpus, "fit")
     assert {uid: error["error_class"] for uid, error in errors.items()} == {"ant": "Timeout", "bee": "Timeout"}
 
 
-def test_a_silent_run_tells_what_it_is_at(new_corpus, monkeypatch, caplog):
-    monkeypatch.setattr("pipeline.executors.watch.LOOK_S", 0.0)
-    monkeypatch.setattr("pipeline.executors.watch.SILENCE_S", 0.0)
+def test_a_silent_run_tells_what_it_is_at(new_corpus, caplog):
     corpus = new_corpus(fake_config("ant"))
-    watch = Watch(corpus)
+    watch = Watch(corpus, Policy(look_s=0.0, silence_s=0.0))
     AtWork(corpus, "render", 7).note(["ant", "bee"], 60.0)
     assert watch.overdue({1: Step("render", 7), 2: Step("fit", 8)}) == []
     assert "stage render, shard 7: for 0 s at ant, bee" in caplog.text

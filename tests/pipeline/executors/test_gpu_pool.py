@@ -11,6 +11,7 @@ import pytest
 from fakes.corpus import fake_config, run_all
 from pipeline.stage import Resources
 from pipeline.work.job import Job, Step
+from pipeline.work.policy import Policy
 
 GROWING = """
 import json, sys, threading, time
@@ -60,25 +61,25 @@ def test_waiting_steps_are_demand_and_new_gpus_are_taken(tmp_path):
     assert result == {"uids": ["a", "b", "c", "d"], "before": 4, "after": 0}
 
 
-def test_an_idle_actor_gives_its_gpu_back(new_corpus, ray_cluster, monkeypatch):
+@pytest.mark.parametrize("idle_s", [3600.0, 0.0])
+def test_an_actor_that_was_idle_for_long_enough_gives_its_gpu_back(new_corpus, ray_cluster, idle_s):
     import ray
 
-    from pipeline.executors import gpu_pool
+    from pipeline.executors.gpu_pool import GpuPool
 
     config = fake_config("ant", fit={"backend": "gsplat", "num_gaussians": 3})
     corpus = new_corpus(config)
     run_all(corpus, config, ("assets", "render"))
-    pool = gpu_pool.GpuPool(ray.put(Job(corpus, config)), [Resources(cpus=1, gpus=1)])
+    pool = GpuPool(ray.put(Job(corpus, config)), [Resources(cpus=1, gpus=1)], Policy(gpu_idle_s=idle_s))
     submitted = pool.submit(Step("fit", 0))
     ended = None
     while ended is None:
         [ref], _ = ray.wait(pool.refs(), num_returns=1)
         ended = pool.ready(ref)
     assert ended is submitted and pool.result(ended).done == 1
-    assert pool.refs() == [] and ray.available_resources().get("GPU", 0.0) == 0.0  # it is kept for a while
-    monkeypatch.setattr(gpu_pool, "IDLE_S", 0.0)
-    deadline = time.monotonic() + 120
-    while not ray.available_resources().get("GPU"):
-        assert pool.refs() == [] and time.monotonic() < deadline, "the GPU is still held"
+    deadline = time.monotonic() + (1 if idle_s else 120)
+    while not ray.available_resources().get("GPU") and time.monotonic() < deadline:
+        assert pool.refs() == []
         time.sleep(0.1)
-    pool.close(1.0)
+    assert ray.available_resources().get("GPU", 0.0) == (0.0 if idle_s else 1.0)
+    pool.close()

@@ -20,12 +20,17 @@ from pipeline.stage import one_by_one
 SMALL_FILES = PackConfig(file_bytes=15_000)
 
 
+class SpreadingPack(PackStage):
+    """Spreads however little there is to write."""
+
+    spread_bytes = 0
+
+
 def manifest(corpus: Corpus) -> dict:
     return json.loads(Path(corpus.path("triplets/manifest.json")).read_text())
 
 
-def test_the_bytes_are_those_of_one_process(tmp_path, spread, monkeypatch):
-    monkeypatch.setattr(stage, "SPREAD_BYTES", 0)
+def test_the_bytes_are_those_of_one_process(tmp_path, spread):
     corpus = write_corpus(tmp_path, objects=12)
     PackStage(SMALL_FILES, one_by_one).run(corpus)
     alone = manifest(corpus)
@@ -33,7 +38,7 @@ def test_the_bytes_are_those_of_one_process(tmp_path, spread, monkeypatch):
     for path in tmp_path.glob("triplets/*/*.parquet"):
         path.unlink()
     calls = []
-    PackStage(SMALL_FILES, lambda *call, **limits: calls.append(limits) or spread(*call, **limits)).run(corpus)
+    SpreadingPack(SMALL_FILES, lambda *call, **limits: calls.append(limits) or spread(*call, **limits)).run(corpus)
     assert calls == [{"at_once": 4, "memory_gb": stage.WRITER_GB}]
     assert manifest(corpus) == alone
     assert check_folder(Corpus(tmp_path / "triplets")) == []  # the files have the checksums of those that are gone
@@ -59,8 +64,7 @@ def _pack_and_be_killed(folder: Path) -> None:
     def spread(function, items, **limits):
         return spread_local.spread(partial(_write_and_kill_parent, function, folder), items, workers=2, **limits)
 
-    stage.SPREAD_BYTES = 0  # of this process, which is there for this alone
-    PackStage(SMALL_FILES.model_copy(update={"min_psnr": 31.5}), spread).run(Corpus(folder))
+    SpreadingPack(SMALL_FILES.model_copy(update={"min_psnr": 31.5}), spread).run(Corpus(folder))
 
 
 def _is_alive(pid: int) -> bool:

@@ -2,13 +2,14 @@
 
 from collections import Counter
 
+import pyarrow.parquet as pq
 import pytest
 
 from fakes.corpus import fake_config
 from pipeline import Corpus
 from pipeline.config import Config
 from pipeline.errors import ConfigError
-from pipeline.state.planning import ensure_planned, keep_config, list_objects, split_of
+from pipeline.state.planning import INDEX_GROUP_ROWS, ensure_planned, keep_config, list_objects, split_of
 
 MANY = ",".join(f"object-{i}" for i in range(400))
 
@@ -84,13 +85,14 @@ def test_a_corpus_from_before_a_field_came_is_taken_up(fakes, tmp_path):
         ensure_planned(corpus, fake_config("a", assets={"limit": 5}))
 
 
-def test_index_is_read_by_shard_across_row_groups(fakes, tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.state.planning.INDEX_GROUP_ROWS", 4)
-    corpus = Corpus(tmp_path / "corpus")
-    ensure_planned(corpus, fake_config("a,b,c,d,e,f,g,h"))
-    assert [row["uid"] for row in corpus.read_index(["uid"], shard=1)] == ["d", "e", "f"]
-    assert [row["uid"] for row in corpus.read_index(shard=2)] == ["g", "h"]
-    assert len(corpus.read_index()) == 8
+def test_index_is_read_by_shard_across_row_groups(fakes, tmp_path):
+    uids = [f"{number:05d}" for number in range(INDEX_GROUP_ROWS + 10)]
+    corpus, half = Corpus(tmp_path / "corpus"), INDEX_GROUP_ROWS // 2 + 3
+    ensure_planned(corpus, fake_config(",".join(uids), assets={"shard_size": half}))
+    assert pq.ParquetFile(corpus.path("index.parquet")).num_row_groups == 2
+    assert [row["uid"] for row in corpus.read_index(["uid"], shard=1)] == uids[half : 2 * half]
+    assert [row["uid"] for row in corpus.read_index(shard=2)] == uids[2 * half :]
+    assert len(corpus.read_index()) == len(uids)
 
 
 def test_the_config_that_ran_is_kept_by_section(fakes, tmp_path):

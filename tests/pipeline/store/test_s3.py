@@ -132,10 +132,12 @@ def test_a_run_that_is_killed_goes_on_although_the_store_misbehaves(corpus, serv
     assert not list(Path(tmp_path, "scratch").glob(f"{SCRATCH}*"))  # uploads and stages leave nothing behind
 
 
-def pack(corpus: Corpus, **config: float) -> list[str]:
+def pack(corpus: Corpus, spread_bytes: int = PackStage.spread_bytes, **config: float) -> list[str]:
     """Pack; gives the packed files that lie in the bucket."""
     settings = PackConfig(file_bytes=5_000, **config)
-    PackStage(settings, partial(spread_local.spread, workers=2)).run(corpus)
+    stage = PackStage(settings, partial(spread_local.spread, workers=2))
+    stage.spread_bytes = spread_bytes
+    stage.run(corpus)
     return corpus.filesystem.glob(corpus.path("triplets/*/*.parquet"))
 
 
@@ -144,9 +146,7 @@ def test_a_bucket_is_packed_again_and_read(server, tmp_path, monkeypatch):
     corpus = Corpus(f"s3://{BUCKET}/{tmp_path.name}/packed")
     rows = [object_row(i, 6, views=3, size=16, num_gaussians=10) for i in range(6)]
     write_rows(corpus, rows, shard_size=3)
-    with monkeypatch.context() as patch:
-        patch.setattr("pipeline.pack.stage.SPREAD_BYTES", 0)  # by processes
-        first = pack(corpus)
+    first = pack(corpus, spread_bytes=0)  # by processes
     assert len(first) >= 4  # of train, val and heldout
     before = corpus.read_json("triplets/manifest.json")
 

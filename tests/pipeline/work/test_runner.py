@@ -14,6 +14,7 @@ from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.stage import Failure
 from pipeline.state.ledger import Redo
 from pipeline.work.job import Job, Step
+from pipeline.work.policy import Policy
 from pipeline.work.runner import fail_shard, run_shard
 from pipeline.work.stage_objects import StageObjects
 
@@ -209,11 +210,10 @@ def test_a_worker_that_dies_leaves_no_object_behind(new_corpus):
     }
 
 
-def test_rows_are_grouped_by_size_and_read_back_one_group_at_a_time(new_corpus, monkeypatch):
-    monkeypatch.setattr("pipeline.work.shard_writer.GROUP_BYTES", 6000)
+def test_rows_are_grouped_by_size_and_read_back_one_group_at_a_time(new_corpus):
     config = fake_config("a,b,c,d,e,f", assets={"shard_size": 6}, render={"resolution": 16})
     corpus = new_corpus(config)
-    run_all(corpus, config)
+    run_all(corpus, config, policy=Policy(group_bytes=6000))
     with corpus.filesystem.open(corpus.shard_path("views", 0), "rb") as file:
         assert 1 < pq.ParquetFile(file).num_row_groups < 6
     assert uids_of(corpus, "gaussians") == list("abcdef")
