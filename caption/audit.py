@@ -5,6 +5,7 @@ of its vector and its views' vectors, as the embed stage stored them; it can be 
 """
 
 import argparse
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from caption.retrieval import caption_recall, object_vectors
 from pipeline.errors import ConfigError
+from pipeline.exit_code import exit_code
 from pipeline.store.corpus_store import CorpusStore
 
 CAPTION_COLUMNS = ["uid", "caption", "caption_source"]
@@ -85,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))

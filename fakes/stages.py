@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import logging
 import os
 import subprocess
 import time
@@ -24,6 +25,8 @@ from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row
 from pipeline.store.schema import ASSETS, GAUSSIANS, INDEX, VIEWS
 from render.config import RenderConfig
+
+logger = logging.getLogger("fit_gaussians.fake")  # a package of this project, for --verbose
 
 LOG = "FAKE_STAGES_LOG"  # where the log is, if not beside the corpus
 SLOW = "FAKE_STAGES_SECONDS"  # seconds per object of the fake render stage, which a child process spends
@@ -88,6 +91,8 @@ class FakeAssets(FakeStage[AssetsConfig]):
         if row["uid"] == "threads":
             limits = [os.environ.get("OMP_NUM_THREADS"), os.environ.get("NUMBA_NUM_THREADS"), self.context.threads]
             own["creator"] = " ".join(map(str, limits))
+        if row["uid"] == "logs":
+            own["creator"] = logging.getLevelName(logger.getEffectiveLevel())
         return dict.fromkeys(ASSETS.names) | row | own
 
 
@@ -158,6 +163,7 @@ class FakeFit(FakeStage[FitConfig]):
             os._exit(18)
         if self.config.iterations == ENDLESS_ITERATIONS:
             time.sleep(1000)
+        logger.info("fit: set up")
         super().setup()
 
     def row(self, row: Row) -> Row | Failure:

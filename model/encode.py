@@ -20,6 +20,7 @@ import tyro
 from model.data.gaussians import gaussians_from_row, rotate
 from model.splat_encoder import load_encoder
 from pipeline.errors import AssetError, ConfigError, PipelineError
+from pipeline.exit_code import exit_code
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.table_writer import TableWriter
 from pipeline.values.frames import Y_UP_TO_Z_UP
@@ -134,10 +135,15 @@ def _groups(splats: Iterator[tuple[str, np.ndarray]]) -> Iterator[tuple[list[str
         yield tuple(map(list, zip(*group, strict=True)))
 
 
-if __name__ == "__main__":
+def _command() -> int:
     try:
         parsed = tyro.cli(Arguments)
         print(f"{main(parsed)} embeddings in {parsed.output}")
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+        return 2 if isinstance(error, ConfigError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(_command))

@@ -18,6 +18,7 @@ from model.evaluation.retrieval import with_interval
 from model.evaluation.zero_shot import class_average, class_vectors, top_k_hits
 from model.splat_encoder import load_encoder
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.exit_code import exit_code
 
 TOP_KS = (1, 3, 5)
 CLOUDS_AT_ONCE = 64
@@ -72,9 +73,14 @@ def point_figures(features: np.ndarray, labels: np.ndarray, vectors: np.ndarray)
     return {name: float(value) for name, value in figures.items()}
 
 
-if __name__ == "__main__":
+def _command() -> int:
     try:
         print(json.dumps(main(tyro.cli(Arguments)), indent=2))
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+        return 2 if isinstance(error, ConfigError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(_command))

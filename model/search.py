@@ -12,6 +12,7 @@ from rich.table import Table
 from model.encode import corpus_splats
 from model.splat_encoder import load_encoder
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.exit_code import exit_code
 from pipeline.store.corpus_store import CorpusStore
 
 
@@ -82,9 +83,14 @@ def main(arguments: Arguments) -> None:
     Console().print(table)
 
 
-if __name__ == "__main__":
+def _command() -> int:
     try:
         main(tyro.cli(Arguments))
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(_command))

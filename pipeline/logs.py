@@ -4,26 +4,46 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 _TEXT = "%(levelname)s %(name)s: %(message)s"
+_PACKAGES = ("pipeline", "render", "fit_gaussians", "caption", "model")
+
+
+@dataclass(frozen=True)
+class LogStyle:
+    """How a run logs, in all its processes."""
+
+    as_json: bool = False  # one JSON object per line, not text
+    verbose: bool = False  # this project's info lines too, not warnings and errors alone
+
 
 # Of this process: a worker runs one step at a time, in which a stage may have threads.
 _at: dict[str, Any] = {}
+_style = LogStyle()
 _handler: logging.Handler | None = None
 
 
-def configure(as_json: bool) -> None:
-    """Write log lines to standard error, as text or as one JSON object each."""
-    global _handler
+def configure(style: LogStyle) -> None:
+    """Write log lines to standard error."""
+    global _handler, _style
     root = logging.getLogger()
     if _handler is not None:
         root.removeHandler(_handler)
     _handler = logging.StreamHandler(sys.stderr)
-    _handler.setFormatter(_Json() if as_json else logging.Formatter(_TEXT))
+    _handler.setFormatter(_Json() if style.as_json else logging.Formatter(_TEXT))
     root.addHandler(_handler)
     root.setLevel(logging.WARNING)
+    for package in _PACKAGES:  # libraries log an info line for every request
+        logging.getLogger(package).setLevel(logging.INFO if style.verbose else logging.NOTSET)
+    _style = style
+
+
+def current_style() -> LogStyle:
+    """What `configure` set, for processes that this one starts."""
+    return _style
 
 
 def working_on(stage: str = "", shard: int = -1, uids: Sequence[str] = ()) -> None:

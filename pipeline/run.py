@@ -13,13 +13,16 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import logs
-from pipeline.command.command_line import PROGRAM, Options, Request, parse, parse_shards
+from pipeline.command.command_line import Options, Request, parse, parse_shards
+from pipeline.command.help import PROGRAM
 from pipeline.command.progress import StageProgress
 from pipeline.command.status import corpus_plan, corpus_status, new_corpus_plan
 from pipeline.command.status_tables import duration, plan_table, status_table
 from pipeline.command.summary import failure_table, summary_tables, write_summary
 from pipeline.errors import ConfigError, StorageError, WorkerCrash
 from pipeline.executors.machine import default_workers
+from pipeline.exit_code import exit_code
+from pipeline.logs import LogStyle
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.state.ledger import Redo
 from pipeline.state.planning import ensure_planned, keep_config, list_objects, read_manifest
@@ -42,11 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     again = f"{PROGRAM} {shlex.join(arguments)}"
-    logs.configure(as_json=False)
+    logs.configure(LogStyle())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # let workers close their stages
     try:
         request = parse(arguments)
-        logs.configure(request.options.as_json)
+        logs.configure(request.options.log_style)
         return _dispatch(request, Console())
     except ConfigError as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
@@ -210,7 +213,7 @@ def _job(request: Request, corpus: CorpusStore) -> Job:
         redo=forced if options.force else Redo.NOTHING,
         retry_failed=options.retry_failed,
         code_version=code_version(),
-        json_logs=options.as_json,
+        log_style=options.log_style,
     )
 
 
@@ -224,4 +227,4 @@ def _worker_count(options: Options) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

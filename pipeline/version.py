@@ -5,12 +5,14 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+PACKAGE = "clip-gs-corpus"
+
 
 @cache
 def code_version() -> str:
     """The package's version and, in a git checkout, its commit (`+` where the working tree differs from it)."""
     root = Path(__file__).parent.parent
-    number = version("clip-gs-corpus")
+    number = version(PACKAGE)
     if not (root / ".git").exists():
         return number
     command = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]

@@ -13,6 +13,7 @@ import webbrowser
 from pathlib import Path
 
 from pipeline.errors import AssetError, ConfigError
+from pipeline.exit_code import exit_code
 from pipeline.reading.corpus import Corpus
 
 CLASSIC_EPS2D = 0.3  # what a PLY that says nothing was most likely fitted with
@@ -73,4 +74,4 @@ def ply_page(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal
 import tyro
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.command.help import FLAG_STYLE, PROGRAM, print_help, wants_help
 from pipeline.config import Config, load_config
 from pipeline.errors import ConfigError
+from pipeline.logs import LogStyle
 from pipeline.registry import STAGES
 from pipeline.state.planning import read_manifest
 from pipeline.store.corpus_store import CorpusStore
 
-PROGRAM = "python -m pipeline.run"
 IN_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # an environment variable (of this very name) that `ray job submit` sets
 
 
@@ -37,13 +38,13 @@ class Options(BaseModel):
     executor: Literal["local", "ray"] = "local"
     """local: this machine; ray: the cluster at RAY_ADDRESS, or one started for this run."""
     workers: int = Field(0, ge=0)
-    """Shards at once. local: processes (0: one a CPU; 1: this one, unguarded); ray: 0: as many as keep it busy."""
+    """Shards at once; 0: a process per CPU, or what keeps the Ray cluster busy; local 1: no worker process."""
     shards: str = ""
-    """Only these shards, as 10-20 or 0,3,10-20."""
+    """Only these shards, such as 10-20 or 0,3,10-20."""
     force: bool = False
-    """Make a named stage again; with --stage all, what another config made."""
+    """Redo the named stage; with --stage all, redo what was made under another config."""
     retry_failed: bool = False
-    """Try failed objects again, and only those."""
+    """Retry the objects that failed, and nothing else."""
     status: bool = False
     """Show what is done, failed and pending, and exit."""
     plan: bool = False
@@ -51,11 +52,18 @@ class Options(BaseModel):
     verify: bool = False
     """Check every table, image and asset file of the corpus, and exit."""
     repair: bool = False
-    """As --verify, and remove what is damaged, so that the next run makes it again."""
+    """As --verify, then remove what is damaged so that the next run makes it again."""
     quick: bool = False
-    """With --verify or --repair: look at records and uids alone, not at every row, image and asset file."""
+    """With --verify or --repair: check records and uids only, not every row, image and asset file."""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
-    """Answers of --status, --plan, --verify and --repair as one JSON object on standard output; log lines as JSON."""
+    """Print --status, --plan, --verify and --repair as one JSON object, and log lines as JSON."""
+    verbose: bool = False
+    """Log progress as well as warnings."""
+
+    @property
+    def log_style(self) -> LogStyle:
+        """How this run logs."""
+        return LogStyle(as_json=self.as_json, verbose=self.verbose)
 
 
 class Command(BaseModel):
@@ -78,11 +86,14 @@ def parse(arguments: Sequence[str]) -> Request:
 
     Raises:
         ConfigError: an unknown flag or key, a wrong value, no --corpus.
-        SystemExit: `--help` was asked for, and printed.
+        SystemExit: help or the version was asked for, and printed.
     """
     given = _given(arguments)
-    default = Config() if {"-h", "--help"} & set(arguments) and not given["config"] else _default_config(given)
-    command = _parse_flags(arguments, Command(sections=default))
+    if wants_help(arguments):
+        config = load_config(Path(given["config"])) if given["config"] else Config()
+        print_help(arguments, Options(), config, Command(sections=config))
+        raise SystemExit(0)
+    command = _parse_flags(arguments, Command(sections=_default_config(given)))
     if not command.options.corpus:
         raise ConfigError(f"--corpus is missing: the folder or bucket URI of the corpus ({PROGRAM} --help)")
     _check_place(command.options.corpus)
@@ -144,14 +155,10 @@ def _parse_flags(arguments: Sequence[str], default: Command) -> Command:
     printed = io.StringIO()
     try:
         with contextlib.redirect_stderr(printed):
-            return tyro.cli(
-                Command, prog=PROGRAM, args=arguments, default=default, config=(tyro.conf.FlagCreatePairsOff,)
-            )
+            return tyro.cli(Command, prog=PROGRAM, args=arguments, default=default, config=FLAG_STYLE)
     except ValidationError as error:
         raise ConfigError(f"--{_prefix(error.title)}{_first(error)}") from error
     except SystemExit as stop:
-        if not stop.code:
-            raise
         raise ConfigError(_one_line(printed.getvalue())) from stop
 
 
@@ -164,7 +171,9 @@ def _one_line(message: str) -> str:
 
 def _prefix(model: str) -> str:
     """`fit.` for FitConfig: pydantic names the class whose value is wrong, tyro builds one class at a time."""
-    sections = (name for name, section in Config.model_fields.items() if section.annotation.__name__ == model)
+    sections = (
+        name for name, section in Config.model_fields.items() if getattr(section.annotation, "__name__", "") == model
+    )
     return next((f"{name}." for name in sections), "")
 
 

@@ -145,7 +145,7 @@ class GpuWorker:
     """A process that holds a GPU and keeps the stages that use it."""
 
     def __init__(self, job: Job, threads: int):
-        logs.configure(job.json_logs)
+        logs.configure(job.log_style)
         self._objects = StageObjects(job, threads)
 
     def started(self) -> None:

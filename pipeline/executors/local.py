@@ -110,7 +110,7 @@ def _serve(job: Job, threads: int, link: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     threading.Thread(target=end_with_parent, daemon=True).start()
-    logs.configure(job.json_logs)
+    logs.configure(job.log_style)
     with StageObjects(job, threads) as objects:
         while True:
             try:

@@ -169,7 +169,7 @@ def _run_step(job: Job, step: Step, threads: int) -> tuple[ShardReport, Place, i
         _objects.close()
         _objects = None
     if _objects is None:
-        logs.configure(job.json_logs)
+        logs.configure(job.log_style)
         _objects = StageObjects(job, threads)
     return run_shard(job, step, _objects), _place(), threads
 

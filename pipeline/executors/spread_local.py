@@ -8,9 +8,11 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from pipeline import logs
 from pipeline.errors import WorkerCrash
 from pipeline.executors.local import end_with_parent, environment
 from pipeline.executors.machine import default_workers, thread_environment
+from pipeline.logs import LogStyle
 
 
 def spread(
@@ -30,7 +32,7 @@ def spread(
         return [function(item) for item in items]
     spawn = multiprocessing.get_context("spawn")
     with environment(thread_environment(1)):
-        pool = ProcessPoolExecutor(count, mp_context=spawn, initializer=_begin)
+        pool = ProcessPoolExecutor(count, mp_context=spawn, initializer=_begin, initargs=(logs.current_style(),))
         try:
             return list(pool.map(function, items))
         except BrokenProcessPool as error:
@@ -39,7 +41,8 @@ def spread(
             pool.shutdown(cancel_futures=True)
 
 
-def _begin() -> None:
+def _begin(style: LogStyle) -> None:
     """In a worker process: Ctrl-C is for the parent, and without a parent there is nothing to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
+    logs.configure(style)

@@ -6,8 +6,10 @@ from typing import Any
 import ray
 from ray import exceptions
 
+from pipeline import logs
 from pipeline.executors.cluster import CRASHES, cluster, fitting, node_resources, tasks_at_once, worker_crash
 from pipeline.executors.machine import thread_environment
+from pipeline.logs import LogStyle
 from pipeline.stage import Resources
 
 TASKS_PER_CPU = 2  # under way: enough that no CPU waits for the driver
@@ -43,13 +45,14 @@ def spread(
         for place, item in enumerate(items):
             while len(under_way) >= window:
                 _collect(under_way, results)
-            under_way[task.remote(shared, item)] = place
+            under_way[task.remote(logs.current_style(), shared, item)] = place
         while under_way:
             _collect(under_way, results)
         return results
 
 
-def _call(function: Callable[[Any], Any], item: Any) -> Any:
+def _call(style: LogStyle, function: Callable[[Any], Any], item: Any) -> Any:
+    logs.configure(style)
     return function(item)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.config import Config
 from pipeline.errors import PipelineError, Timeout
+from pipeline.logs import LogStyle
 from pipeline.registry import SHARD_STAGES, ShardStageEntry
 from pipeline.stage import Failure
 from pipeline.state.ledger import Redo
@@ -24,7 +25,7 @@ class Job:
     redo: Redo = Redo.NOTHING
     retry_failed: bool = False
     code_version: str = ""
-    json_logs: bool = False
+    log_style: LogStyle = LogStyle()
     policy: Policy = field(default_factory=Policy)
 
 

@@ -30,6 +30,7 @@ HEAVY = {"torch", "ray", "numba", "scipy", "transformers", "pandas", "bpy"}
         ("--corpus c --config broken.yaml", "broken.yaml is not YAML"),
         ("--corpus c --status", "there is no corpus at c"),
         ("--corpus c --stage pack --shards 0-3", "error: "),
+        ("--help fitt", "--help fitt: there is no such section; there are assets, render, fit"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(arguments, message, capfd, tmp_path, monkeypatch):
@@ -80,5 +81,12 @@ def imported_by(*arguments: str) -> set[str]:
 
 def test_looking_imports_nothing_heavy(new_corpus, tmp_path):
     corpus = new_corpus(fake_config()).root
-    for flags in (["--help"], ["--corpus", corpus, "--status"], ["--corpus", corpus, "--plan"]):
+    for flags in (
+        ["--help"],
+        ["--help", "fit"],
+        ["--help-all"],
+        ["--version"],
+        ["--corpus", corpus, "--status"],
+        ["--corpus", corpus, "--plan"],
+    ):
         assert imported_by(*flags) & HEAVY == set()

@@ -75,3 +75,11 @@ def test_log_lines_of_workers_name_stage_shard_and_object(corpus, tmp_path, capf
     assert (line["stage"], line["shard"], line["uids"]) == ("render", 3, ["flaky"])
     assert (line["level"], line["logger"]) == ("WARNING", "pipeline.work.runner")
     assert line["time"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("verbose", [True, False])
+def test_verbose_shows_info_lines(corpus, tmp_path, capfd, workers, verbose):
+    flags = ["--config", str(tmp_path / "config.yaml"), "--workers", workers, *(["--verbose"] if verbose else [])]
+    assert main(["--corpus", corpus.root, *flags]) == 0
+    assert ("INFO fit_gaussians.fake: fit: set up" in capfd.readouterr().err) == verbose

@@ -12,6 +12,7 @@ from pipeline import Corpus
 from pipeline.errors import ConfigError, Timeout, WorkerCrash
 from pipeline.executors import local
 from pipeline.executors.watch import Watch
+from pipeline.logs import LogStyle
 from pipeline.store.full_disk import is_full
 from pipeline.store.schema import TIMING_COLUMNS
 from pipeline.work.at_work import AtWork
@@ -57,6 +58,14 @@ def test_tables_are_equal_to_those_of_this_process(new_corpus, execute):
             for row, other in zip(here.read_rows(table, shard), there.read_rows(table, shard), strict=True):
                 for column in row.keys() - TIMING_COLUMNS:
                     np.testing.assert_equal(row[column], other[column])
+
+
+@pytest.mark.parametrize(("verbose", "level"), [(True, "INFO"), (False, "WARNING")])
+def test_workers_log_as_the_job_says(new_corpus, execute, verbose, level):
+    config = fake_config("logs")
+    corpus = new_corpus(config)
+    execute(corpus, config, ["assets"], log_style=LogStyle(verbose=verbose))
+    assert corpus.read_rows("assets", 0)[0]["creator"] == level
 
 
 def test_an_object_that_kills_its_worker_every_time_ends_alone_as_an_error(new_corpus, execute, fakes):

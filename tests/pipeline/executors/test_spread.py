@@ -1,5 +1,6 @@
 """One function over many items, by processes of this machine and by tasks of Ray."""
 
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import logs
 from pipeline.errors import ConfigError, WorkerCrash
 from pipeline.executors import spread_local
 
@@ -24,6 +26,10 @@ def refuse_three(number: int) -> int:
     return number
 
 
+def log_level(_: int) -> str:
+    return logging.getLevelName(logging.getLogger("model").getEffectiveLevel())
+
+
 def die_unless(marker: Path, number: int) -> int:
     """The process that works on item 1 dies; where there is a marker to leave, only the first time."""
     if number == 1 and not marker.exists():
@@ -37,6 +43,13 @@ def test_results_come_in_the_order_of_the_items_from_other_processes(spread: Cal
     results = spread(square, range(7), **TWO)
     assert [number for number, _ in results] == [0, 1, 4, 9, 16, 25, 36]
     assert os.getpid() not in {process for _, process in results}
+
+
+def test_the_other_processes_log_as_this_one(spread: Callable):
+    logs.configure(logs.LogStyle(verbose=True))
+    verbose = spread(log_level, range(2), **TWO)
+    logs.configure(logs.LogStyle())
+    assert (verbose, spread(log_level, range(2), **TWO)) == (["INFO"] * 2, ["WARNING"] * 2)
 
 
 def test_an_error_comes_as_it_was_raised(spread: Callable):
