@@ -147,7 +147,7 @@ def outcome(corpus: Corpus, crashes: int = 0) -> Outcome:
             if made is None:
                 result.lost += 1
                 break
-            result.slowest_s = max(result.slowest_s, made["seconds"])
+            result.slowest_s = max(result.slowest_s, made.seconds)
             rows = [row["uid"] for row in corpus.read_rows(table, shard, ["uid"])]
             failures = corpus.read_errors(stage, shard)
             result.lost += rows + [failure["uid"] for failure in failures] != [uid]

@@ -152,7 +152,7 @@ def _compare() -> dict[str, float]:
     found = {*uids_of(corpus, "gaussians"), *(uid for stage in TABLES for uid in errors_of(corpus, stage))}
     places = [(table, shard) for table in TABLES.values() for shard in range(SHARDS)]
     different = sum(
-        corpus.shard_record(*place)["fingerprint"] != expected.shard_record(*place)["fingerprint"] for place in places
+        corpus.shard_record(*place).fingerprint != expected.shard_record(*place).fingerprint for place in places
     )
     problems = verify(corpus, load_config(SHARED / "fake.yaml"), range(SHARDS)).problems
     return {

@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -30,10 +29,12 @@ from pipeline.pack.survey import survey_corpus
 from pipeline.registry import SHARD_STAGES
 from pipeline.settings import content_hash
 from pipeline.state.lineage import stage_content
-from pipeline.state.planning import ensure_planned, read_manifest
+from pipeline.state.planning import ensure_planned
+from pipeline.state.records import read_manifest
 from pipeline.state.verify import verify
 from pipeline.store.rows import Row, table_from_rows
 from pipeline.store.schema import INDEX, TABLES
+from pipeline.store.shard_record import ShardRecord
 from pipeline.work.agenda import make_agenda
 from pipeline.work.job import Job
 
@@ -41,6 +42,7 @@ NOTES = (
     "A corpus of trivial rows, of which only the small columns, the records and the index are real. Seconds hold for a "
     "machine that had other work; CPU seconds are of the step alone."
 )
+SPENT = {"seconds": 1.0, "setup_seconds": 0.0, "cpu_seconds": 1.0, "code_version": "simulated"}  # says every record
 
 
 class SimulatedSource(AssetSource):
@@ -75,7 +77,7 @@ def fill(corpus: Corpus, config: Config) -> None:
     shards: dict[int, list[str]] = {}
     for planned in corpus.read_index(["uid", "shard"]):
         shards.setdefault(planned["shard"], []).append(planned["uid"])
-    planning_hash = read_manifest(corpus)["planning_hash"]
+    planning_hash = read_manifest(corpus).planning_hash
     contents = {stage: stage_content(stage, config, SHARD_STAGES) for stage in SHARD_STAGES}
     for shard, uids in shards.items():
         outputs = {"index": dict.fromkeys(uids, planning_hash)}
@@ -86,7 +88,8 @@ def fill(corpus: Corpus, config: Config) -> None:
             with corpus.table_writer(corpus.shard_path(entry.writes, shard), TABLES[entry.writes]) as writer:
                 writer.write_table(_for_objects(template[entry.writes], uids))
                 inputs = tables[0] if len(tables) == 1 else joined
-                writer.set_record(_record(stage, contents[stage], inputs, outputs[entry.writes]))
+                made = ShardRecord.of(stage, contents[stage], inputs, outputs[entry.writes], **SPENT)
+                writer.set_record(made)
 
 
 def _for_objects(template: pa.Table, uids: Sequence[str]) -> pa.Table:
@@ -97,24 +100,6 @@ def _for_objects(template: pa.Table, uids: Sequence[str]) -> pa.Table:
             place = table.schema.get_field_index(column)
             table = table.set_column(place, table.schema.field(place), pa.array(uids))
     return table
-
-
-def _record(stage: str, content: dict[str, Any], inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, Any]:
-    return {
-        "stage": stage,
-        "config_hash": content_hash(content),
-        "content": content,
-        "uids_in": len(inputs),
-        "rows": len(outputs),
-        "failed": 0,
-        "seconds": 1.0,
-        "setup_seconds": 0.0,
-        "cpu_seconds": 1.0,
-        "code_version": "simulated",
-        "fingerprint": content_hash({"rows": outputs, "failed": []}),
-        "inputs": inputs,
-        "outputs": outputs,
-    }
 
 
 def status(corpus: Corpus, config: Config) -> None:
@@ -172,7 +157,7 @@ def _measure(step: str, objects: int, folder: str) -> dict[str, float]:
 
 
 def _shards(corpus: Corpus) -> range:
-    return range(read_manifest(corpus)["shards"])
+    return range(read_manifest(corpus).shards)
 
 
 if __name__ == "__main__":

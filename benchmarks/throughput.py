@@ -24,7 +24,8 @@ from pipeline import Corpus
 from pipeline.command.status import corpus_plan
 from pipeline.config import Config
 from pipeline.executors import local
-from pipeline.state.planning import ensure_planned, read_manifest
+from pipeline.state.planning import ensure_planned
+from pipeline.state.records import read_manifest
 from pipeline.work.agenda import make_agenda
 from pipeline.work.job import Job, ShardReport
 
@@ -104,7 +105,7 @@ def one_run(options: argparse.Namespace) -> dict[str, Any]:
     os.environ.setdefault("RAY_worker_niceness", "0")  # as local workers have: Ray's would wait for all else there is
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cpus])
     corpus = Corpus(options.corpus)
-    config = Config.model_validate(read_manifest(corpus)["config"])
+    config = Config.model_validate(read_manifest(corpus).config)
     chains = {options.first_shard + number: list(STAGES) for number in range(options.shards)}
     reports: list[tuple[float, ShardReport]] = []
     started = time.monotonic()

@@ -137,7 +137,7 @@ def _outcome(corpus: Corpus, expected: Corpus, recovered: float) -> Outcome:
 
 def fingerprint(corpus: Corpus, table: str, shard: int) -> str | None:
     record = corpus.shard_record(table, shard)
-    return None if record is None else record["fingerprint"]
+    return None if record is None else record.fingerprint
 
 
 def _start(*arguments: str, nodes: TwoNodes | None = None) -> subprocess.Popen:

@@ -9,6 +9,7 @@ from PIL import Image
 from pipeline import Corpus
 from pipeline.store.rows import Row
 from pipeline.store.schema import ASSETS, CAPTIONS, EMBEDDINGS, GAUSSIANS, INDEX, VIEWS
+from pipeline.store.shard_record import ShardRecord
 
 RADIUS = 0.35
 DISTANCE = 1.5
@@ -40,6 +41,7 @@ def write_rows(corpus: Corpus, rows: list[Row], shard_size: int) -> None:
                 for row in rows:
                     if shards[row["uid"]] == shard:
                         writer.write([{name: row[name] for name in schema.names}])
+                writer.set_record(_no_record(table))
 
 
 def object_row(number: int, objects: int, views: int, size: int, num_gaussians: int) -> Row:
@@ -168,6 +170,11 @@ def webp_bytes(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", lossless=True)
     return buffer.getvalue()
+
+
+def _no_record(table: str) -> ShardRecord:
+    """The record of a shard that no stage made."""
+    return ShardRecord.of(table, {}, {}, {}, seconds=0.0, setup_seconds=0.0, cpu_seconds=0.0, code_version="synthetic")
 
 
 def _index_row(row: Row, shard: int) -> Row:

@@ -25,7 +25,8 @@ from pipeline.exit_code import exit_code
 from pipeline.logs import LogStyle
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.state.ledger import Redo
-from pipeline.state.planning import ensure_planned, keep_config, list_objects, read_manifest
+from pipeline.state.planning import ensure_planned, keep_config, list_objects
+from pipeline.state.records import find_manifest, read_manifest
 from pipeline.state.verify import repair, verify
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.full_disk import is_full, what_is_full
@@ -77,10 +78,8 @@ def _dispatch(request: Request, console: Console) -> int:
 
 def _show(request: Request, corpus: CorpusStore, console: Console) -> int:
     """--status, --verify and --repair."""
-    options, manifest = request.options, read_manifest(corpus)
-    if manifest is None:
-        raise ConfigError(f"there is no corpus at {corpus.uri}: --stage all or --stage assets makes one")
-    shards = parse_shards(options.shards, manifest["shards"])
+    options = request.options
+    shards = parse_shards(options.shards, read_manifest(corpus).shards)
     if options.status:
         status = corpus_status(corpus, request.config, shards, _worker_count(options))
         return _answer(status, status_table, options, console)
@@ -105,7 +104,7 @@ def _show(request: Request, corpus: CorpusStore, console: Console) -> int:
 
 def _plan(request: Request, corpus: CorpusStore, console: Console) -> int:
     """--plan: nothing is written."""
-    options, manifest = request.options, read_manifest(corpus)
+    options, manifest = request.options, find_manifest(corpus)
     shard_stages, corpus_stages = _chosen_stages(options)
     if manifest is None:
         with console.status("planning …"):
@@ -113,7 +112,7 @@ def _plan(request: Request, corpus: CorpusStore, console: Console) -> int:
         plan = new_corpus_plan(corpus, listing, [*shard_stages, *corpus_stages], _worker_count(options))
         return _answer(plan, plan_table, options, console)
     job = _job(request, corpus)
-    agenda = make_agenda(job, shard_stages, parse_shards(options.shards, manifest["shards"]))
+    agenda = make_agenda(job, shard_stages, parse_shards(options.shards, manifest.shards))
     due = due_corpus_stages(job, corpus_stages, agenda)
     return _answer(corpus_plan(job, agenda, due, _worker_count(options)), plan_table, options, console)
 
@@ -135,7 +134,7 @@ def _run(request: Request, corpus: CorpusStore, console: Console) -> int:
         manifest = ensure_planned(corpus, request.config)
     corpus.remove_leftovers()
     job = _job(request, corpus)
-    shards = parse_shards(options.shards, manifest["shards"])
+    shards = parse_shards(options.shards, manifest.shards)
     agenda = make_agenda(job, shard_stages, shards)
     _report_waiting(job, agenda, len(shards), console)
     keep_config(corpus, request.config, [*shard_stages, *corpus_stages])
@@ -164,7 +163,7 @@ def _run_corpus_stage(job: Job, stage: str, options: Options, console: Console) 
     spread = partial(executor.spread, workers=options.workers)
     with console.status(f"{stage} …"):
         done = run_corpus_stage(entry, job.config, job.corpus, job.code_version, spread)
-    console.print(f"{stage}: done in {duration(done['seconds'])}", highlight=False)
+    console.print(f"{stage}: done in {duration(done.seconds)}", highlight=False)
     return True
 
 

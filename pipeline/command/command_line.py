@@ -18,7 +18,7 @@ from pipeline.config import Config, load_config
 from pipeline.errors import ConfigError
 from pipeline.logs import LogStyle
 from pipeline.registry import STAGES
-from pipeline.state.planning import read_manifest
+from pipeline.state.records import find_manifest
 from pipeline.store.corpus_store import CorpusStore
 
 IN_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # an environment variable (of this very name) that `ray job submit` sets
@@ -139,11 +139,11 @@ def _given(arguments: Sequence[str]) -> dict[str, str]:
 def _default_config(given: dict[str, str]) -> Config:
     if given["config"]:
         return load_config(Path(given["config"]))
-    manifest = read_manifest(CorpusStore(given["corpus"])) if given["corpus"] else None
+    manifest = find_manifest(CorpusStore(given["corpus"])) if given["corpus"] else None
     if manifest is None:
         return Config()
     try:
-        return Config.model_validate(manifest["config"])
+        return Config.model_validate(manifest.config)
     except ValidationError as error:
         raise ConfigError(
             f"the config stored in {given['corpus']} is not one of this version ({_first(error)}): give --config"

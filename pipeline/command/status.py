@@ -10,10 +10,11 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.state.ledger import Ledger
-from pipeline.state.planning import Listing, read_manifest
+from pipeline.state.planning import Listing
+from pipeline.state.records import find_done, read_manifest
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.work.agenda import Agenda
-from pipeline.work.corpus_runner import is_due, read_done
+from pipeline.work.corpus_runner import is_due
 from pipeline.work.job import Job
 
 
@@ -66,14 +67,14 @@ def count_stages(ledger: Ledger, shards: Sequence[int]) -> dict[str, StageStatus
                 inputs = ledger.inputs(stage, shard)
                 status.pending += len(ledger.objects(shard) if inputs is None else inputs)
             else:
-                status.done += record["rows"]
-                status.failed += record["failed"]
-                status.seconds += record["seconds"]
-                status.setup_seconds += record["setup_seconds"]
-                if record["setup_seconds"]:
+                status.done += record.rows
+                status.failed += record.failed
+                status.seconds += record.seconds
+                status.setup_seconds += record.setup_seconds
+                if record.setup_seconds:
                     status.setups += 1
-                    status.first_objects += record["rows"] + record["failed"]
-                    status.first_seconds += record["seconds"]
+                    status.first_objects += record.rows + record.failed
+                    status.first_seconds += record.seconds
     return counts
 
 
@@ -105,7 +106,7 @@ def corpus_plan(job: Job, agenda: Agenda, corpus_stages: Mapping[str, bool], wor
         workers: shards at once.
     """
     ledger = Ledger(job.corpus, job.config, job.stages)
-    measured = count_stages(ledger, range(read_manifest(job.corpus)["shards"]))
+    measured = count_stages(ledger, range(read_manifest(job.corpus).shards))
     stages = {}
     for stage, objects in agenda.todo.items():
         seconds = measured[stage].seconds_for(objects, workers)
@@ -117,8 +118,8 @@ def corpus_plan(job: Job, agenda: Agenda, corpus_stages: Mapping[str, bool], wor
         }
     over_all = {}
     for stage, due in corpus_stages.items():
-        done = read_done(job.corpus, stage)
-        over_all[stage] = {"due": due, "seconds": 0.0 if not due else done["seconds"] if done else None}
+        done = find_done(job.corpus, stage)
+        over_all[stage] = {"due": due, "seconds": 0.0 if not due else done.seconds if done else None}
     return _plan(job.corpus, workers, stages, over_all)
 
 

@@ -11,9 +11,9 @@ from pipeline.command.status import count_stages
 from pipeline.config import Config
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.state.ledger import Ledger
-from pipeline.state.planning import read_manifest
+from pipeline.state.records import find_done, read_manifest
 from pipeline.store.corpus_store import CorpusStore
-from pipeline.work.corpus_runner import read_done
+from pipeline.store.packed import FOLDER, find_packed_manifest
 
 FAILURES_SHOWN = 10
 SHOWN_FIGURES = ("_r1", "_top1")  # summary.json has all
@@ -27,17 +27,17 @@ def write_summary(corpus: CorpusStore, config: Config) -> dict[str, Any]:
     failed, seconds), and the figures of the evaluate stage: retrieval and classification, each KEY beside KEY_chance.
     """
     manifest = read_manifest(corpus)
-    stages = _shard_stages(corpus, config, manifest["shards"]) | _corpus_stages(corpus)
+    stages = _shard_stages(corpus, config, manifest.shards) | _corpus_stages(corpus)
     triplets, size = _triplets(corpus)
-    evaluated = read_done(corpus, "evaluate")
+    evaluated = find_done(corpus, "evaluate")
     summary = {
-        "objects": manifest["objects"],
+        "objects": manifest.objects,
         "triplets": triplets,
         "errors": sum(stage["failed"] for stage in stages.values()),
         "psnr_median": _median_psnr(corpus),
         "bytes_per_object": round(size / triplets) if triplets else None,
         "stages": stages,
-        **(evaluated["figures"] if evaluated else {}),
+        **(evaluated.figures if evaluated else {}),
     }
     corpus.write_json(summary, "summary.json")
     return summary
@@ -93,19 +93,18 @@ def _shard_stages(corpus: CorpusStore, config: Config, shards: int) -> dict[str,
 
 def _corpus_stages(corpus: CorpusStore) -> dict[str, dict[str, Any]]:
     """These stages are done once, for all objects: `done` is 1 or 0."""
-    done = {stage: read_done(corpus, stage) for stage in CORPUS_STAGES}
+    done = {stage: find_done(corpus, stage) for stage in CORPUS_STAGES}
     return {
-        stage: {"done": int(note is not None), "failed": 0, "seconds": round(note["seconds"], 2) if note else 0.0}
+        stage: {"done": int(note is not None), "failed": 0, "seconds": round(note.seconds, 2) if note else 0.0}
         for stage, note in done.items()
     }
 
 
 def _triplets(corpus: CorpusStore) -> tuple[int, int]:
     """Number of triplets, and bytes of their files."""
-    if not corpus.exists("triplets", "manifest.json"):
-        return 0, 0
-    files = corpus.read_json("triplets", "manifest.json")["files"]
-    return sum(file["rows"] for file in files), sum(file["bytes"] for file in files)
+    manifest = find_packed_manifest(corpus, FOLDER)
+    files = manifest.files if manifest else ()
+    return sum(file.rows for file in files), sum(file.bytes for file in files)
 
 
 def _median_psnr(corpus: CorpusStore) -> float | None:

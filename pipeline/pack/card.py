@@ -1,7 +1,6 @@
 """The dataset card (README.md as the Hub reads it) and CITATION.cff, made from what was packed."""
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.pack.histogram import figure, histogram
 from pipeline.pack.survey import Survey
+from pipeline.store.packed import PackedManifest
 from pipeline.store.schema import SPLITS, TABLES, TRIPLET_TABLES
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -51,7 +51,7 @@ MEASURES = {
 }
 
 
-def render_card(survey: Survey, manifest: Mapping[str, Any]) -> str:
+def render_card(survey: Survey, manifest: PackedManifest) -> str:
     """The card as Markdown with the Hub's YAML header."""
     environment = Environment(
         loader=PackageLoader("pipeline.pack", ""), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -62,7 +62,7 @@ def render_card(survey: Survey, manifest: Mapping[str, Any]) -> str:
     splits = {
         split: {
             "rows": sum(item.split == split for item in survey.packed),
-            "bytes": sum(entry["bytes"] for entry in manifest["files"] if entry["path"].startswith(f"{split}/")),
+            "bytes": sum(entry.bytes for entry in manifest.files if entry.path.startswith(f"{split}/")),
         }
         for split in SPLITS
     }
@@ -78,16 +78,16 @@ def render_card(survey: Survey, manifest: Mapping[str, Any]) -> str:
         quantiles=QUANTILES,
         weak_encoder=any(encoder.startswith("conse") for encoder in survey.counts["encoder"]),
         gates=[
-            (text, setting, _setting(manifest["config"][setting]), manifest["left_out"].get(reason, 0))
+            (text, setting, _setting(manifest.config[setting]), manifest.left_out.get(reason, 0))
             for reason, (text, setting) in GATES.items()
         ],
-        missing={reason: count for reason, count in manifest["left_out"].items() if reason not in GATES},
+        missing={reason: count for reason, count in manifest.left_out.items() if reason not in GATES},
         manifest=manifest,
         columns=[(table, field.name, str(field.type)) for table in TRIPLET_TABLES for field in TABLES[table]],
     )
 
 
-def render_citation(manifest: Mapping[str, Any]) -> str:
+def render_citation(manifest: PackedManifest) -> str:
     """CITATION.cff: how to cite this packing."""
     environment = Environment(loader=PackageLoader("pipeline.pack", ""), undefined=StrictUndefined, trim_blocks=True)
     return environment.get_template("citation.cff.j2").render(manifest=manifest) + "\n"

@@ -13,6 +13,7 @@ from pipeline.pack.join import Joined, joined_rows
 from pipeline.pack.page_writer import PageWriter
 from pipeline.pack.survey import PackedObject
 from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.packed import PackedFile
 from pipeline.store.rows import rows_from_table, table_from_rows
 from pipeline.store.schema import SPLITS, triplets_schema
 
@@ -29,16 +30,6 @@ class PlannedFile:
     def path(self) -> str:
         """Inside the packed folder."""
         return f"{self.split}/{self.name}"
-
-
-@dataclass(frozen=True)
-class WrittenFile:
-    """A planned file that is written."""
-
-    path: str  # inside the packed folder
-    rows: int
-    bytes: int
-    sha256: str
 
 
 def plan_files(objects: Iterable[PackedObject], file_bytes: int, generation: str) -> list[PlannedFile]:
@@ -71,13 +62,13 @@ def _cut(objects: list[PackedObject], file_bytes: int) -> Iterator[tuple[PackedO
         yield tuple(part)
 
 
-def write_file(corpus: CorpusStore, path: str, planned: PlannedFile, config: PackConfig) -> WrittenFile:
+def write_file(corpus: CorpusStore, path: str, planned: PlannedFile, config: PackConfig) -> PackedFile:
     """Join the planned objects and write them at `path`; memory holds about two row groups."""
     with corpus.atomic_file(path) as file, PageWriter(file, with_features(triplets_schema())) as writer:
         for group in _row_groups(_rows(corpus, planned.objects, config), config.row_group_bytes):
             table = pa.concat_tables([row.values for row in group]).combine_chunks()
             writer.write_group(table, {leaf: [row.pages[leaf] for row in group] for leaf in group[0].pages})
-    return WrittenFile(planned.path, len(planned.objects), writer.bytes, writer.sha256)
+    return PackedFile(path=planned.path, rows=len(planned.objects), bytes=writer.bytes, sha256=writer.sha256)
 
 
 def _rows(corpus: CorpusStore, objects: Iterable[PackedObject], config: PackConfig) -> Iterator[Joined]:

@@ -6,15 +6,13 @@ some renames on a local disk; in a bucket, where nothing can be renamed, from th
 """
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipeline.pack.manifest import strangers
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.leftovers import owned_name, remove_dead
+from pipeline.store.packed import FOLDER, PackedManifest
 
-FOLDER = "triplets"
 UNFINISHED = f"{FOLDER}.tmp-"
 
 
@@ -49,8 +47,8 @@ class NewFiles:
             shutil.rmtree(self._corpus.path(self._waiting), ignore_errors=True)
 
 
-def remove_older(corpus: CorpusStore, manifest: Mapping[str, Any]) -> None:
+def remove_older(corpus: CorpusStore, manifest: PackedManifest) -> None:
     """Remove the packed files that are not in the manifest."""
     packed = CorpusStore(f"{corpus.uri.rstrip('/')}/{FOLDER}")
-    for path in strangers(packed, manifest["files"]):
-        packed.filesystem.rm_file(packed.path(path))
+    for path in strangers(packed, manifest):
+        packed.remove(path)

@@ -4,27 +4,27 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipeline.pack.files import WrittenFile
 from pipeline.pack.survey import Survey
 from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.packed import PackedFile, PackedManifest, read_packed_manifest
 from pipeline.version import code_version
 
 CHUNK = 1 << 22
 
 
 def build_manifest(
-    files: Iterable[WrittenFile], survey: Survey, generation: str, config: Mapping[str, Any]
-) -> dict[str, Any]:
+    files: Iterable[PackedFile], survey: Survey, generation: str, config: Mapping[str, Any]
+) -> PackedManifest:
     """The manifest of these files."""
-    return {
-        "code": f"clip-gs-corpus {code_version()}",
-        "generation": generation,
-        "config": dict(config),
-        "objects": survey.objects,
-        "triplets": len(survey.packed),
-        "left_out": dict(sorted(survey.left_out.items())),
-        "files": [{"path": file.path, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256} for file in files],
-    }
+    return PackedManifest(
+        code=f"clip-gs-corpus {code_version()}",
+        generation=generation,
+        config=dict(config),
+        objects=survey.objects,
+        triplets=len(survey.packed),
+        left_out=dict(sorted(survey.left_out.items())),
+        files=tuple(files),
+    )
 
 
 def file_digest(corpus: CorpusStore, *parts: str) -> tuple[str, int]:
@@ -42,29 +42,30 @@ def check_folder(folder: CorpusStore) -> list[str]:
 
     Raises:
         FileNotFoundError: the folder has no manifest.json.
+        ConfigError: its manifest.json is damaged.
     """
-    entries = folder.read_json("manifest.json")["files"]
-    problems = [f"{path}: not in the manifest; remove it" for path in strangers(folder, entries)]
-    for entry in entries:
-        path = entry["path"]
+    manifest = read_packed_manifest(folder)
+    problems = [f"{path}: not in the manifest; remove it" for path in strangers(folder, manifest)]
+    for entry in manifest.files:
+        path = entry.path
         if not folder.exists(path):
             problems.append(f"{path}: not there; download it again")
             continue
         sha256, size = file_digest(folder, path)
-        if size != entry["bytes"]:
-            problems.append(f"{path}: {size} bytes instead of {entry['bytes']}; download it again")
-        elif sha256 != entry["sha256"]:
+        if size != entry.bytes:
+            problems.append(f"{path}: {size} bytes instead of {entry.bytes}; download it again")
+        elif sha256 != entry.sha256:
             problems.append(f"{path}: its SHA-256 is not that of the manifest; download it again")
         else:
             with folder.parquet(folder.path(path)) as file:
                 rows = file.metadata.num_rows
-            if rows != entry["rows"]:
-                problems.append(f"{path}: {rows} rows instead of {entry['rows']}")
+            if rows != entry.rows:
+                problems.append(f"{path}: {rows} rows instead of {entry.rows}")
     return problems
 
 
-def strangers(folder: CorpusStore, entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Parquet files in a packed folder that are not among the manifest's entries: left by a packing that was killed."""
+def strangers(folder: CorpusStore, manifest: PackedManifest) -> list[str]:
+    """Parquet files in a packed folder that are not in its manifest: left by a packing that was killed."""
     files = folder.filesystem.glob(folder.path("*", "*.parquet"))
     paths = {path.removeprefix(folder.path("")) for path in files}
-    return sorted(paths - {entry["path"] for entry in entries})
+    return sorted(paths - {entry.path for entry in manifest.files})

@@ -9,12 +9,13 @@ from pipeline.errors import ConfigError
 from pipeline.pack.attribution import write_attribution
 from pipeline.pack.card import render_card, render_citation
 from pipeline.pack.config import PackConfig
-from pipeline.pack.files import PlannedFile, WrittenFile, plan_files, write_file
-from pipeline.pack.generation import FOLDER, NewFiles, remove_older
+from pipeline.pack.files import PlannedFile, plan_files, write_file
+from pipeline.pack.generation import NewFiles, remove_older
 from pipeline.pack.manifest import build_manifest
 from pipeline.pack.survey import Survey, survey_corpus
 from pipeline.stage import CorpusStage, one_by_one
 from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.packed import FOLDER, MANIFEST, PackedFile, PackedManifest
 from pipeline.store.schema import SPLITS
 
 WRITER_GB = 0.5  # memory of a process that writes a file: about two row groups, and Python
@@ -54,27 +55,27 @@ class PackStage(CorpusStage[PackConfig]):
         manifest = build_manifest(written, survey, generation, self.config.content())
         corpus.write_text(render_citation(manifest), FOLDER, "CITATION.cff")
         corpus.write_text(render_card(survey, manifest) + "\n", FOLDER, "README.md")
-        corpus.write_json(manifest, FOLDER, "manifest.json")
+        corpus.write_record(manifest, FOLDER, MANIFEST)
         remove_older(corpus, manifest)
         return figures(survey, manifest)
 
 
-def _write(corpus: CorpusStore, config: PackConfig, item: tuple[str, PlannedFile]) -> WrittenFile:
+def _write(corpus: CorpusStore, config: PackConfig, item: tuple[str, PlannedFile]) -> PackedFile:
     """Write one file at the path given with it."""
     path, planned = item
     return write_file(corpus, path, planned, config)
 
 
-def figures(survey: Survey, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def figures(survey: Survey, manifest: PackedManifest) -> dict[str, Any]:
     """What the runner keeps of a pack: counts, bytes per object, median PSNR (dB)."""
     by_split = {split: sum(item.split == split for item in survey.packed) for split in SPLITS}
-    total_bytes = sum(entry["bytes"] for entry in manifest["files"])
+    total_bytes = sum(entry.bytes for entry in manifest.files)
     return {
         "triplets": len(survey.packed),
         **{f"triplets_{split}": count for split, count in by_split.items()},
-        "files": len(manifest["files"]),
+        "files": len(manifest.files),
         "bytes": total_bytes,
         "bytes_per_object": round(total_bytes / len(survey.packed)),
         "psnr_median": statistics.median(survey.measures["psnr"]),
-        **{f"left_out_{reason}": count for reason, count in manifest["left_out"].items()},
+        **{f"left_out_{reason}": count for reason, count in manifest.left_out.items()},
     }

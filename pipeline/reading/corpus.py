@@ -8,6 +8,7 @@ from pipeline.reading.objects import CorpusObject
 from pipeline.reading.search import Found, search_corpus
 from pipeline.reading.triplets import Triplets
 from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.packed import MANIFEST
 
 
 class Corpus(CorpusStore):
@@ -21,8 +22,8 @@ class Corpus(CorpusStore):
             ConfigError: there is neither.
         """
         corpus = cls(uri)
-        if not (corpus.exists("index.parquet") or corpus.exists("manifest.json")):
-            raise ConfigError(f"{corpus.uri} is no corpus: it has neither index.parquet nor manifest.json")
+        if not (corpus.exists("index.parquet") or corpus.exists(MANIFEST)):
+            raise ConfigError(f"{corpus.uri} is no corpus: it has neither index.parquet nor {MANIFEST}")
         return corpus
 
     def triplets(self, split: str) -> Triplets:

@@ -9,6 +9,7 @@ import pyarrow.dataset as ds
 
 from pipeline.reading.objects import CorpusObject
 from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.packed import FOLDER, find_packed_manifest
 from pipeline.store.rows import Row, rows_from_table
 from pipeline.store.schema import SPLITS, triplets_schema
 
@@ -95,9 +96,9 @@ def part(whole: range, number: int, parts: int) -> range:
 
 def _packed_files(corpus: CorpusStore, split: str | None) -> list[str]:
     """Paths of the packed files: those that the manifest names or, where there is none, all."""
-    folder = "triplets/" if corpus.exists("triplets") else ""  # else this is a copy of that folder
-    if not corpus.exists(f"{folder}manifest.json"):
-        folders = [corpus.path(f"{folder}{name}") for name in (SPLITS if split is None else [split])]
+    folder = [FOLDER] if corpus.exists(FOLDER) else []  # else this is a copy of that folder
+    manifest = find_packed_manifest(corpus, *folder)
+    if manifest is None:
+        folders = [corpus.path(*folder, name) for name in (SPLITS if split is None else [split])]
         return [path for one in folders for path in sorted(corpus.filesystem.glob(f"{one}/*.parquet"))]
-    paths = (entry["path"] for entry in corpus.read_json(f"{folder}manifest.json")["files"])
-    return [corpus.path(f"{folder}{path}") for path in paths if split in (None, path.split("/")[0])]
+    return [corpus.path(*folder, file.path) for file in manifest.files if split in (None, file.path.split("/")[0])]

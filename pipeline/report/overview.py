@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.state.records import find_done
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row
-from pipeline.work.corpus_runner import read_done
 
 # The stages that work object by object, with the table that each writes.
 STAGE_TABLES = {
@@ -54,8 +54,8 @@ def count_stages(corpus: CorpusStore, objects: int, failures: Counter) -> list[S
         for shard in shards:
             with corpus.parquet(corpus.shard_path(table, shard)) as file:
                 done += file.metadata.num_rows
-        records = [corpus.shard_record(table, shard) or {} for shard in shards]
-        seconds = [record["seconds"] + record["setup_seconds"] for record in records if "seconds" in record]
+        records = [record for shard in shards if (record := corpus.shard_record(table, shard))]
+        seconds = [record.seconds + record.setup_seconds for record in records]
         failed = failures[name]
         stages.append(StageCount(name, done, failed, max(entering - done - failed, 0), sum(seconds)))
         if name in ("assets", "render"):  # what these do not bring cannot come out further on
@@ -78,11 +78,11 @@ def read_failures(corpus: CorpusStore) -> Failures:
 
 def corpus_stages(corpus: CorpusStore) -> dict[str, float]:
     """Seconds that each finished corpus stage took; this report is not among them."""
-    notes = {name: read_done(corpus, name) for name in ("pack", "train", "evaluate")}
-    return {name: note["seconds"] for name, note in notes.items() if note}
+    notes = {name: find_done(corpus, name) for name in ("pack", "train", "evaluate")}
+    return {name: note.seconds for name, note in notes.items() if note}
 
 
 def pack_figures(corpus: CorpusStore) -> dict[str, Any]:
     """What the pack stage said of its work; empty if it has not run."""
-    note = read_done(corpus, "pack")
-    return note["figures"] if note else {}
+    note = find_done(corpus, "pack")
+    return note.figures if note else {}

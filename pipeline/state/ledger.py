@@ -19,12 +19,11 @@ from pipeline.errors import ConfigError
 from pipeline.registry import ShardStageEntry
 from pipeline.settings import content_hash
 from pipeline.state.lineage import differences, stage_content, with_defaults
-from pipeline.state.planning import read_manifest
+from pipeline.state.records import read_manifest
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.read_ahead import read_ahead
 from pipeline.store.rows import Row
-
-Fingerprints = dict[str, str]  # by uid, in the shard's order
+from pipeline.store.shard_record import Fingerprints, ShardRecord
 
 
 class Redo(Enum):
@@ -70,9 +69,9 @@ class Ledger:
         self.config = config
         self.stages = stages
         self._shard = shard
-        self._records: dict[tuple[str, int], dict[str, Any] | None] = {}
+        self._records: dict[tuple[str, int], ShardRecord | None] = {}
         self._errors: dict[tuple[str, int], dict[str, Row]] = {}
-        self._contents: dict[str, dict[str, Any]] = {}
+        self._contents: dict[str, dict[str, dict[str, Any]]] = {}
         self._error_shards: dict[str, set[int]] = {}
         self._index: dict[int, list[str]] | None = None
         self._planning_hash = ""
@@ -80,19 +79,20 @@ class Ledger:
     def objects(self, shard: int) -> list[str]:
         """Uids planned for a shard."""
         if self._index is None:
-            self._index = {}
+            index: dict[int, list[str]] = {}
             for row in self.corpus.read_index(["uid", "shard"], self._shard):
-                self._index.setdefault(row["shard"], []).append(row["uid"])
-            self._planning_hash = read_manifest(self.corpus)["planning_hash"]
+                index.setdefault(row["shard"], []).append(row["uid"])
+            self._planning_hash = read_manifest(self.corpus).planning_hash
+            self._index = index
         return self._index[shard]
 
-    def content(self, stage: str) -> dict[str, Any]:
+    def content(self, stage: str) -> dict[str, dict[str, Any]]:
         """The settings that decide what a stage writes."""
         if stage not in self._contents:
             self._contents[stage] = stage_content(stage, self.config, self.stages)
         return self._contents[stage]
 
-    def record(self, stage: str, shard: int) -> dict[str, Any] | None:
+    def record(self, stage: str, shard: int) -> ShardRecord | None:
         """The record of a finished shard, None if it is not finished."""
         key = (stage, shard)
         if key not in self._records:
@@ -169,7 +169,7 @@ class Ledger:
         record = self.record(stage, shard)
         if record is None or redo is Redo.EVERYTHING:
             return everything
-        changed = differences(with_defaults(record.get("content", {})), self.content(stage))
+        changed = differences(with_defaults(record.content), self.content(stage))
         if changed:
             if redo is Redo.OUTDATED:
                 return everything
@@ -180,18 +180,22 @@ class Ledger:
         return self._remaining(stage, shard, inputs, record, retry_failed)
 
     def _remaining(
-        self, stage: str, shard: int, inputs: Fingerprints, record: dict[str, Any], retry_failed: bool
+        self, stage: str, shard: int, inputs: Fingerprints, record: ShardRecord, retry_failed: bool
     ) -> ShardWork:
-        outputs, on_disk = record["outputs"], self.errors(stage, shard)
+        outputs, on_disk = record.outputs, self.errors(stage, shard)
         # A row wins over an error: a run that was killed between the two files leaves an object in both.
         errors = {uid: row for uid, row in on_disk.items() if uid not in outputs}
-        same = [uid for uid, fingerprint in inputs.items() if record["inputs"].get(uid) == fingerprint]
+        same = [uid for uid, fingerprint in inputs.items() if record.inputs.get(uid) == fingerprint]
         kept = {uid: outputs[uid] for uid in same if uid in outputs}
         kept_errors = () if retry_failed else tuple(errors[uid] for uid in same if uid in errors)
         todo = inputs.keys() - kept.keys() - {row["uid"] for row in kept_errors}
         agrees = kept.keys() == outputs.keys() and len(kept_errors) == len(on_disk)
         attempts = {uid: row["attempt"] for uid, row in errors.items()}
-        spent = {name: record[name] for name in ("seconds", "setup_seconds", "cpu_seconds")}
+        spent = {
+            "seconds": record.seconds,
+            "setup_seconds": record.setup_seconds,
+            "cpu_seconds": record.cpu_seconds,
+        }
         return ShardWork(inputs, frozenset(todo), kept, kept_errors, attempts, spent, stale=not agrees)
 
     def _outputs(self, table: str, shard: int) -> Fingerprints | None:
@@ -201,4 +205,4 @@ class Ledger:
             return dict.fromkeys(uids, self._planning_hash)
         maker = next(name for name, entry in self.stages.items() if entry.writes == table)
         record = self.record(maker, shard)
-        return None if record is None else record["outputs"]
+        return None if record is None else record.outputs

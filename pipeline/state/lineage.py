@@ -19,12 +19,12 @@ def upstream(stage: str, stages: Mapping[str, ShardStageEntry]) -> list[str]:
     return [name for name in stages if name in needed]
 
 
-def stage_content(stage: str, config: Config, stages: Mapping[str, ShardStageEntry]) -> dict[str, Any]:
+def stage_content(stage: str, config: Config, stages: Mapping[str, ShardStageEntry]) -> dict[str, dict[str, Any]]:
     """The settings that decide what `stage` writes, by section: a change upstream changes them too."""
     return {name: getattr(config, name).content() for name in upstream(stage, stages)}
 
 
-def with_defaults(content: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(content: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """An older content with the fields that have come since, at their defaults.
 
     So that a newer version takes up a corpus of an older one, the default of a new field must do what was done before.
@@ -36,7 +36,7 @@ def with_defaults(content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+def differences(old: Mapping[str, dict[str, Any]], new: Mapping[str, dict[str, Any]]) -> str:
     """The fields in which two contents differ, as `fit.iterations: 300 there, 500 now`; empty if they are equal."""
     there, now = _flat(old), _flat(new)
     missing = "(none)"
@@ -47,5 +47,5 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     )
 
 
-def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(content: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     return {f"{section}.{name}": value for section, fields in content.items() for name, value in fields.items()}

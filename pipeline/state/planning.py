@@ -19,6 +19,7 @@ from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.settings import content_hash
 from pipeline.state.lineage import differences, with_defaults
+from pipeline.state.records import MANIFEST, CorpusManifest, find_manifest, read_manifest
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row, table_from_rows
 from pipeline.store.schema import INDEX
@@ -26,7 +27,6 @@ from pipeline.version import code_version
 
 logger = logging.getLogger(__name__)
 
-MANIFEST = "corpus.json"
 INDEX_GROUP_ROWS = 4096  # so that the rows of one shard are read without the rest of a large index
 ROWS_AT_ONCE = 10_000  # of the source, as Python objects
 
@@ -48,28 +48,22 @@ class Listing:
         return self.index.column("shard")[-1].as_py() + 1
 
 
-def read_manifest(corpus: CorpusStore) -> dict[str, Any] | None:
-    """corpus.json: config, planning, code version, numbers of objects (and of those that their licence kept out) and of
-    shards; None if nothing is planned yet."""
-    return corpus.read_json(MANIFEST) if corpus.exists(MANIFEST) else None
-
-
 def planning_content(config: AssetsConfig) -> dict[str, Any]:
     """The settings that decide which objects are in the corpus, in which split and shard."""
     return {name: value for name, value in config.content().items() if name not in _STAGE_FIELDS}
 
 
-def ensure_planned(corpus: CorpusStore, config: Config) -> dict[str, Any]:
+def ensure_planned(corpus: CorpusStore, config: Config) -> CorpusManifest:
     """Plan the corpus if that has not been done, and return its manifest.
 
     Raises:
         ConfigError: the corpus was planned with other settings, the source has nothing, or gives a bad uid.
     """
-    manifest = read_manifest(corpus)
+    manifest = find_manifest(corpus)
     planning = planning_content(config.assets)
     if manifest is None:
         return _plan(corpus, config, planning)
-    planned = with_defaults({"assets": manifest["planning"]})["assets"]
+    planned = with_defaults({"assets": manifest.planning})["assets"]
     changed = differences({"assets": planned}, {"assets": planned | planning})
     if changed:
         raise ConfigError(f"corpus {corpus.uri} was planned with other settings ({changed}): choose another --corpus")
@@ -80,28 +74,29 @@ def keep_config(corpus: CorpusStore, config: Config, stages: Iterable[str]) -> N
     """Make `config` the stored one, the default of later runs, as far as the sections of `stages` go."""
     manifest = read_manifest(corpus)
     new = config.model_dump(mode="json")
-    stored = {**manifest["config"], **{name: new[name] for name in stages}}
-    if stored != manifest["config"]:
-        corpus.write_json({**manifest, "config": stored, "config_hash": content_hash(stored)}, MANIFEST)
+    stored = {**manifest.config, **{name: new[name] for name in stages}}
+    if stored != manifest.config:
+        changed = {"config": stored, "config_hash": content_hash(stored)}
+        corpus.write_record(manifest.model_copy(update=changed), MANIFEST)
 
 
-def _plan(corpus: CorpusStore, config: Config, planning: dict[str, Any]) -> dict[str, Any]:
+def _plan(corpus: CorpusStore, config: Config, planning: dict[str, Any]) -> CorpusManifest:
     listing = list_objects(config.assets)
     with corpus.table_writer(corpus.path("index.parquet"), INDEX) as writer:
         for start in range(0, listing.index.num_rows, INDEX_GROUP_ROWS):
             writer.write_table(listing.index.slice(start, INDEX_GROUP_ROWS))
     stored = config.model_dump(mode="json")
-    manifest = {
-        "config": stored,
-        "config_hash": content_hash(stored),
-        "planning": planning,
-        "planning_hash": content_hash(planning),
-        "code_version": code_version(),
-        "objects": listing.index.num_rows,
-        "left_out_licenses": listing.left_out,
-        "shards": listing.shards,
-    }
-    corpus.write_json(manifest, MANIFEST)
+    manifest = CorpusManifest(
+        config=stored,
+        config_hash=content_hash(stored),
+        planning=planning,
+        planning_hash=content_hash(planning),
+        code_version=code_version(),
+        objects=listing.index.num_rows,
+        left_out_licenses=listing.left_out,
+        shards=listing.shards,
+    )
+    corpus.write_record(manifest, MANIFEST)
     return manifest
 
 

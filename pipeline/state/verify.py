@@ -18,13 +18,15 @@ from rich.text import Text
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.pack.manifest import check_folder
-from pipeline.registry import SHARD_STAGES
-from pipeline.settings import content_hash
+from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.state.ledger import Ledger
+from pipeline.state.records import done_path, find_done
 from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.packed import FOLDER, MANIFEST
 from pipeline.store.rows import fingerprint, rows_from_table
 from pipeline.store.schema import ADDED_COLUMNS, TABLES
 from pipeline.store.shard_reader import TableReader
+from pipeline.store.shard_record import ShardRecord
 
 # What pyarrow and the reading of a record raise on damaged files, and `CorpusStore` in their place.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, OverflowError, pa.ArrowException, ConfigError)
@@ -70,17 +72,20 @@ class Verdict:
 
 
 def verify(corpus: CorpusStore, config: Config, shards: Sequence[int], quick: bool = False) -> Verdict:
-    """Read everything of the chosen shards, and the packed triplets; nothing is changed.
+    """Read everything of the chosen shards, what was noted of the whole corpus, and the packed triplets; nothing is
+    changed.
 
     Args:
         quick: read records and uids alone.
     """
     verdict = Verdict()
     ledger = Ledger(corpus, config, SHARD_STAGES)
+    verdict.problems += _verify_index(ledger, shards)
     for shard in ledger.walk(shards, errors=True):
         for stage in SHARD_STAGES:
             verdict.problems += _verify_shard(ledger, stage, shard, verdict, quick)
-    if not quick and corpus.exists("triplets"):
+    verdict.problems += _verify_notes(corpus)
+    if not quick and corpus.exists(FOLDER):
         verdict.problems += _verify_triplets(corpus)
     return verdict
 
@@ -91,6 +96,23 @@ def repair(corpus: CorpusStore, problems: Sequence[Problem]) -> list[str]:
     for path in bad:
         corpus.remove(path)
     return bad
+
+
+def _verify_index(ledger: Ledger, shards: Sequence[int]) -> Iterator[Problem]:
+    try:
+        if shards:
+            ledger.objects(shards[0])
+    except ConfigError as error:
+        yield Problem("index.parquet", str(error))
+
+
+def _verify_notes(corpus: CorpusStore) -> Iterator[Problem]:
+    for stage in CORPUS_STAGES:
+        try:
+            find_done(corpus, stage)
+        except ConfigError as error:
+            where = "/".join(done_path(stage))
+            yield Problem(where, f"cannot be read: {error.__cause__}", (where,))
 
 
 def _verify_shard(ledger: Ledger, stage: str, shard: int, verdict: Verdict, quick: bool) -> Iterator[Problem]:
@@ -109,15 +131,17 @@ def _verify_shard(ledger: Ledger, stage: str, shard: int, verdict: Verdict, quic
             if not reader.schema.equals(pa.schema(expected)):
                 yield Problem(where, "its columns are not those of the schema", bad)
                 return
-            if not _is_whole(record):
-                yield Problem(where, "has no (or a damaged) record of how it was made", bad)
+            if record is None:  # removed meanwhile
+                return
+            if not record.agrees_with_itself:
+                yield Problem(where, "has a damaged record of how it was made", bad)
                 return
             yield from _verify_inputs(where, ledger, stage, shard, record)
             yield from _conserved(where, reader.uids, list(errors), record, bad)
             for uid in () if quick else reader.uids:
                 row = reader.table(uid)  # reads every column
                 verdict.rows += 1
-                if record["outputs"].get(uid, "") not in ("", fingerprint(rows_from_table(row)[0])):
+                if record.outputs.get(uid, "") not in ("", fingerprint(rows_from_table(row)[0])):
                     yield Problem(f"{where}, {uid}", "is not the row that was written", bad)
                 if table == "views":
                     yield from _verify_images(f"{where}, {uid}", row, verdict, bad)
@@ -127,35 +151,26 @@ def _verify_shard(ledger: Ledger, stage: str, shard: int, verdict: Verdict, quic
         yield Problem(where, f"cannot be read: {error.__cause__ or error}", bad)
 
 
-def _is_whole(record: dict[str, Any]) -> bool:
-    """Whether a record agrees with the hashes that it holds of itself."""
-    if "inputs" not in record:
-        return False
-    failed = sorted(record["inputs"].keys() - record["outputs"].keys())
-    made = content_hash({"rows": record["outputs"], "failed": failed})
-    return (record["config_hash"], record["fingerprint"]) == (content_hash(record["content"]), made)
-
-
-def _verify_inputs(where: str, ledger: Ledger, stage: str, shard: int, record: dict[str, Any]) -> Iterator[Problem]:
+def _verify_inputs(where: str, ledger: Ledger, stage: str, shard: int, record: ShardRecord) -> Iterator[Problem]:
     try:
         inputs = ledger.inputs(stage, shard)
     except _DAMAGE:  # the problem is told at its own place
         inputs = None
     if inputs is None:
         yield Problem(where, "a table that it was made from is gone, or damaged")
-    elif inputs != record["inputs"]:
+    elif inputs != record.inputs:
         yield Problem(where, "was made from other rows than are there now: run its stage again")
 
 
 def _conserved(
-    where: str, rows: list[str], errors: list[str], record: dict[str, Any], bad: tuple[str, ...]
+    where: str, rows: list[str], errors: list[str], record: ShardRecord, bad: tuple[str, ...]
 ) -> Iterator[Problem]:
     """Uids in = uids out + uids in the errors table."""
     for uid in sorted(set(rows) & set(errors)):
         yield Problem(f"{where}, {uid}", "has both a row and an error: run its stage again")
-    for uid in sorted(record["inputs"].keys() - set(rows) - set(errors)):
+    for uid in sorted(record.inputs.keys() - set(rows) - set(errors)):
         yield Problem(f"{where}, {uid}", "is lost: neither a row nor an error", bad)
-    for uid in sorted((set(rows) | set(errors)) - record["inputs"].keys()):
+    for uid in sorted((set(rows) | set(errors)) - record.inputs.keys()):
         yield Problem(f"{where}, {uid}", "came from nowhere", bad)
 
 
@@ -188,12 +203,12 @@ def _verify_file(
 
 
 def _verify_triplets(corpus: CorpusStore) -> Iterator[Problem]:
-    packed, bad = CorpusStore(f"{corpus.uri.rstrip('/')}/triplets"), ("done/pack.json",)
-    if not packed.exists("manifest.json"):
-        yield Problem("triplets", "has no manifest.json: run --stage pack", bad)
+    packed, bad = CorpusStore(f"{corpus.uri.rstrip('/')}/{FOLDER}"), ("/".join(done_path("pack")),)
+    if not packed.exists(MANIFEST):
+        yield Problem(FOLDER, f"has no {MANIFEST}: run --stage pack", bad)
         return
     try:
         for problem in check_folder(packed):
-            yield Problem("triplets", problem, bad)
+            yield Problem(FOLDER, problem, bad)
     except _DAMAGE as error:
-        yield Problem("triplets", f"cannot be read: {error}", bad)
+        yield Problem(FOLDER, f"cannot be read: {error}", bad)

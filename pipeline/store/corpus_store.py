@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 import pyarrow as pa
@@ -18,11 +18,19 @@ from fsspec.implementations.local import LocalFileSystem
 from pipeline.errors import ConfigError
 from pipeline.store.bucket import OPTIONS, READERS, BucketFile, abort_old_uploads, reaching, read_footer, read_small
 from pipeline.store.leftovers import SCRATCH, owned_name, remove_dead
+from pipeline.store.record import Record
 from pipeline.store.rows import Row, rows_from_table
 from pipeline.store.schema import ERRORS
+from pipeline.store.shard_record import ShardRecord
 from pipeline.store.table_writer import METADATA_KEY, TableWriter
 
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
 TEMPORARY = ".tmp"  # folder of files in the making, on a local disk
+PLAN_AGAIN = (  # the cure where what was planned is damaged
+    "put a copy of it back, or remove corpus.json and run with the --config of before: the same source is planned the "
+    "same way, and finished tables are kept"
+)
 
 
 class CorpusStore:
@@ -73,14 +81,41 @@ class CorpusStore:
 
     # JSON and other small files
 
-    def read_json(self, *parts: str) -> Any:
+    def read_bytes(self, *parts: str) -> bytes:
+        """All of a small file.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
         path = self.path(*parts)
         with self._reaching(path):
-            content = self.filesystem.cat_file(path)
-        return json.loads(content)
+            return self.filesystem.cat_file(path)
+
+    def read_json(self, *parts: str) -> Any:
+        return json.loads(self.read_bytes(*parts))
 
     def write_json(self, value: Any, *parts: str) -> None:
         self.write_text(json.dumps(value, indent=2) + "\n", *parts)
+
+    def read_record(self, kind: type[AnyRecord], *parts: str) -> AnyRecord:
+        """A record that is a JSON file.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            ConfigError: it is damaged.
+        """
+        content = self.read_bytes(*parts)
+        try:
+            return kind.parse(content)
+        except ValueError as error:
+            raise ConfigError(f"{self.path(*parts)} is damaged ({error}): {kind.cure}") from error
+
+    def find_record(self, kind: type[AnyRecord], *parts: str) -> AnyRecord | None:
+        """The same; None if it is not there."""
+        return self.read_record(kind, *parts) if self.exists(*parts) else None
+
+    def write_record(self, record: Record, *parts: str) -> None:
+        self.write_json(record.as_json(), *parts)
 
     def write_text(self, text: str, *parts: str) -> None:
         with self.atomic_file(self.path(*parts)) as file:
@@ -117,8 +152,19 @@ class CorpusStore:
     # The index
 
     def read_index(self, columns: list[str] | None = None, shard: int | None = None) -> list[Row]:
-        """Rows of index.parquet, in its order: all of them or those of one shard."""
-        with self.parquet(self.path("index.parquet")) as parquet:
+        """Rows of index.parquet, in its order: all of them or those of one shard.
+
+        Raises:
+            ConfigError: it is gone, or damaged.
+        """
+        path = self.path("index.parquet")
+        try:
+            return self._index_rows(path, columns, shard)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise ConfigError(f"{path} cannot be read ({error}): {PLAN_AGAIN}") from error
+
+    def _index_rows(self, path: str, columns: list[str] | None, shard: int | None) -> list[Row]:
+        with self.parquet(path) as parquet:
             if shard is None:
                 return rows_from_table(parquet.read(columns))
             place = parquet.schema_arrow.names.index("shard")
@@ -166,20 +212,26 @@ class CorpusStore:
         elif self.exists("errors", stage, f"{shard:05d}.parquet"):
             self.remove("errors", stage, f"{shard:05d}.parquet")
 
-    def shard_record(self, table: str, shard: int) -> dict[str, Any] | None:
+    def shard_record(self, table: str, shard: int) -> ShardRecord | None:
         """What the runner noted in the footer of a finished shard; None if the shard is not there.
 
         Raises:
-            ConfigError: the file is damaged.
+            ConfigError: the file is damaged, or has no such record.
         """
         path = self.shard_path(table, shard)
         try:
             footer = pq.read_metadata(path) if self.is_local else read_footer(self.filesystem, path)
-            return json.loads((footer.metadata or {}).get(METADATA_KEY, b"{}"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read ({error}): if it is damaged, --repair removes it") from error
+        content = (footer.metadata or {}).get(METADATA_KEY)
+        if content is None:
+            raise ConfigError(f"{path} has no record of how it was made: {ShardRecord.cure}")
+        try:
+            return ShardRecord.parse(content)
+        except ValueError as error:
+            raise ConfigError(f"{path} has a damaged record ({error}): {ShardRecord.cure}") from error
 
     def shards(self, table: str) -> list[int]:
         """Numbers of the finished shards of a table."""

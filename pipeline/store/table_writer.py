@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.store.rows import Row, table_from_rows
 from pipeline.store.schema import is_large
+from pipeline.store.shard_record import ShardRecord
 
 METADATA_KEY = b"clip-gs"  # the shard's record (config hash, counts, seconds) in a Parquet file's footer
 PAGES_KEY, ONE_ROW_PAGES = b"clip-gs-pages", b"one row each"  # in the footer of tables with large columns
@@ -49,9 +49,9 @@ class TableWriter:
         """Append an Arrow table of this schema as one row group."""
         self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
 
-    def set_record(self, record: dict[str, Any]) -> None:
-        """Note the shard's record in the footer (read back by `Corpus.shard_record`)."""
-        self._writer.add_key_value_metadata({METADATA_KEY: json.dumps(record, sort_keys=True).encode()})
+    def set_record(self, record: ShardRecord) -> None:
+        """Note the shard's record in the footer (read back by `CorpusStore.shard_record`)."""
+        self._writer.add_key_value_metadata({METADATA_KEY: json.dumps(record.as_json(), sort_keys=True).encode()})
 
     def close(self) -> None:
         self._writer.close()

@@ -2,32 +2,27 @@
 
 import time
 from functools import partial
-from typing import Any
 
 from pipeline.config import Config
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES, CorpusStageEntry, missing_package
 from pipeline.settings import content_hash
 from pipeline.stage import Spread
+from pipeline.state.records import DoneNote, done_path, find_done
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.read_ahead import read_ahead
 
 
-def read_done(corpus: CorpusStore, stage: str) -> dict[str, Any] | None:
-    """What a corpus stage left in done/STAGE.json: config_hash, inputs, figures, seconds, code_version, fingerprint."""
-    return corpus.read_json("done", f"{stage}.json") if corpus.exists("done", f"{stage}.json") else None
-
-
 def is_due(entry: CorpusStageEntry, config: Config, corpus: CorpusStore) -> bool:
     """Whether a corpus stage has to run: compares what it was last run on with what is there now."""
-    done = read_done(corpus, entry.name)
-    if done is None or done["config_hash"] != _config_hash(entry, config):
+    done = find_done(corpus, entry.name)
+    if done is None or done.config_hash != _config_hash(entry, config):
         return True
-    return done["inputs"] != _inputs(entry, corpus)
+    return done.inputs != _inputs(entry, corpus)
 
 
 def run_corpus_stage(
     entry: CorpusStageEntry, config: Config, corpus: CorpusStore, code_version: str, spread: Spread
-) -> dict[str, Any]:
+) -> DoneNote:
     """Run the stage and note what it did; returns the note.
 
     Raises:
@@ -39,16 +34,16 @@ def run_corpus_stage(
         figures = dict(entry.load()(getattr(config, entry.name), spread).run(corpus))
     except ModuleNotFoundError as error:
         raise missing_package(entry, error) from error
-    done = {
-        "stage": entry.name,
-        "config_hash": config_hash,
-        "inputs": inputs,
-        "figures": figures,
-        "seconds": round(time.perf_counter() - started, 3),
-        "code_version": code_version,
-        "fingerprint": content_hash({"config": config_hash, "inputs": inputs, "figures": figures}),
-    }
-    corpus.write_json(done, "done", f"{entry.name}.json")
+    done = DoneNote(
+        stage=entry.name,
+        config_hash=config_hash,
+        inputs=inputs,
+        figures=figures,
+        seconds=round(time.perf_counter() - started, 3),
+        code_version=code_version,
+        fingerprint=content_hash({"config": config_hash, "inputs": inputs, "figures": figures}),
+    )
+    corpus.write_record(done, *done_path(entry.name))
     return done
 
 
@@ -64,10 +59,10 @@ def _inputs(entry: CorpusStageEntry, corpus: CorpusStore) -> dict[str, str]:
 def _fingerprint(corpus: CorpusStore, stage: str) -> str:
     """Of all that a stage left in the corpus; empty if it has left nothing."""
     if stage in CORPUS_STAGES:
-        done = read_done(corpus, stage)
-        return done["fingerprint"] if done else ""
+        done = find_done(corpus, stage)
+        return done.fingerprint if done else ""
     table = SHARD_STAGES[stage].writes
     shards = corpus.shards(table)
     records = read_ahead(partial(corpus.shard_record, table), shards, corpus.readers)
-    made = {shard: record["fingerprint"] for shard, record in zip(shards, records, strict=True)}
+    made = {shard: record.fingerprint for shard, record in zip(shards, records, strict=True) if record is not None}
     return content_hash(made) if made else ""

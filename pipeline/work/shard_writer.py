@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from pipeline.errors import ConfigError
-from pipeline.settings import content_hash
 from pipeline.stage import Failure
-from pipeline.state.ledger import Fingerprints, ShardWork
+from pipeline.state.ledger import ShardWork
 from pipeline.state.lineage import stage_content
 from pipeline.store.rows import Row, fingerprint, rows_from_table
 from pipeline.store.schema import TABLES
 from pipeline.store.shard_reader import TableReader
+from pipeline.store.shard_record import Fingerprints, ShardRecord
 from pipeline.store.table_writer import TableWriter
 from pipeline.work.job import Job, ShardReport
 
@@ -77,7 +77,7 @@ def write_shard(
             "setup_seconds": setup_seconds,
             "cpu_seconds": _cpu_seconds() - cpu_started,
         }
-        writer.set_record(_record(job, stage_name, work, output.fingerprints, errors, spent))
+        writer.set_record(_record(job, stage_name, work, output.fingerprints, spent))
     return ShardReport(stage_name, shard, len(output.fingerprints), len(errors), len(work.todo), seconds)
 
 
@@ -126,23 +126,10 @@ def _assert_conserved(stage_name: str, shard: int, work: ShardWork, rows: Finger
         )
 
 
-def _record(
-    job: Job, stage_name: str, work: ShardWork, rows: Fingerprints, errors: dict[str, Row], spent: dict[str, float]
-) -> dict:
+def _record(job: Job, stage_name: str, work: ShardWork, rows: Fingerprints, spent: dict[str, float]) -> ShardRecord:
+    in_all = {name: round(value + work.spent.get(name, 0.0), 3) for name, value in spent.items()}
     content = stage_content(stage_name, job.config, job.stages)
-    return {
-        "stage": stage_name,
-        "config_hash": content_hash(content),
-        "content": content,
-        "uids_in": len(work.inputs),
-        "rows": len(rows),
-        "failed": len(errors),
-        **{name: round(value + work.spent.get(name, 0.0), 3) for name, value in spent.items()},
-        "code_version": job.code_version,
-        "fingerprint": content_hash({"rows": rows, "failed": sorted(errors)}),
-        "inputs": work.inputs,
-        "outputs": rows,
-    }
+    return ShardRecord.of(stage_name, content, work.inputs, rows, code_version=job.code_version, **in_all)
 
 
 def _cpu_seconds() -> float:

@@ -95,7 +95,7 @@ def test_stages_alone_end_in_the_same_corpus(run, tmp_path, config_file):
     run("--corpus", by_hand.root, "--stage", "all", "--workers", "2")
     for table in ("assets", "views", "gaussians"):
         fingerprints = [
-            [corpus.shard_record(table, shard)["fingerprint"] for shard in range(4)] for corpus in (at_once, by_hand)
+            [corpus.shard_record(table, shard).fingerprint for shard in range(4)] for corpus in (at_once, by_hand)
         ]
         assert fingerprints[0] == fingerprints[1]
 

@@ -1,15 +1,16 @@
 """Wrong command lines get one clear line; --help, --status and --plan import nothing heavy."""
 
-import json
 import subprocess
 import sys
 
 import pytest
 
 from fakes.corpus import fake_config
+from pipeline import Corpus
 from pipeline.command.command_line import parse, parse_shards
 from pipeline.errors import ConfigError
 from pipeline.run import main
+from pipeline.state.planning import ensure_planned
 
 HEAVY = {"torch", "ray", "numba", "scipy", "transformers", "pandas", "bpy"}
 
@@ -44,13 +45,11 @@ def test_wrong_usage_is_one_line_and_exit_code_2(arguments, message, capfd, tmp_
     assert err.count("\n") == 1 and err.startswith("error: ") and message in err
 
 
-def test_flags_go_over_the_preset_and_the_preset_over_the_stored_config(tmp_path):
+def test_flags_go_over_the_preset_and_the_preset_over_the_stored_config(fakes, tmp_path):
     preset = tmp_path / "preset.yaml"
     preset.write_text("fit: {iterations: 7, num_gaussians: 100}\n")
     corpus = tmp_path / "corpus"
-    corpus.mkdir()
-    stored = fake_config(fit={"iterations": 5}).model_dump(mode="json")
-    (corpus / "corpus.json").write_text(json.dumps({"config": stored}))
+    ensure_planned(Corpus(corpus), fake_config(fit={"iterations": 5}))
 
     fit = parse(["--corpus", str(corpus)]).config.fit
     assert fit.iterations == 5

@@ -54,7 +54,7 @@ def test_tables_are_equal_to_those_of_this_process(new_corpus, execute):
         assert errors_of(here, stage).keys() == errors_of(there, stage).keys()
         assert here.shards(table) == there.shards(table) == [0, 1, 2]
         for shard in here.shards(table):
-            assert here.shard_record(table, shard)["fingerprint"] == there.shard_record(table, shard)["fingerprint"]
+            assert here.shard_record(table, shard).fingerprint == there.shard_record(table, shard).fingerprint
             for row, other in zip(here.read_rows(table, shard), there.read_rows(table, shard), strict=True):
                 for column in row.keys() - TIMING_COLUMNS:
                     np.testing.assert_equal(row[column], other[column])

@@ -15,6 +15,7 @@ from pipeline.report.config import ReportConfig
 from pipeline.report.objects import Measured, spread
 from pipeline.report.sprites import COLUMNS, ROWS, STRIPS, TILE, TILES, atlases, strip_png
 from pipeline.report.stage import ReportStage
+from pipeline.state.records import DoneNote, done_path
 
 pytest.importorskip("torch", reason="drawing splats needs the fit extra")
 
@@ -67,7 +68,10 @@ def reported(tmp_path_factory) -> Corpus:
         [{**error, "uid": "<b>bad</b>", "stage": "render", "error_class": "AssetError", "message": "no <mesh> in it"}],
     )
     pack = {"triplets": 6, "bytes_per_object": 12345, "left_out_psnr": 1}
-    corpus.write_json({"stage": "pack", "figures": pack, "seconds": 12.0}, "done", "pack.json")
+    note = DoneNote(
+        stage="pack", config_hash="", inputs={}, figures=pack, seconds=12.0, code_version="", fingerprint=""
+    )
+    corpus.write_record(note, *done_path("pack"))
     metrics = [{"step": i, "loss": 5 / i, "text_loss": 3 / i, "lr": 1e-3} for i in range(1, 21)]
     lines = "".join(json.dumps(line) + "\n" for line in metrics)
     corpus.write_text(lines + '{"step": 21, "lo', "runs", "default", "metrics.jsonl")

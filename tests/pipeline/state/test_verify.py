@@ -10,6 +10,7 @@ from fakes.corpus import fake_config, run_all
 from pipeline import Corpus
 from pipeline.errors import ConfigError
 from pipeline.state.verify import repair, verify
+from pipeline.store.packed import PackedFile, PackedManifest
 from pipeline.store.schema import VIEWS
 
 CONFIG = fake_config("ant,bee,cat,dog")
@@ -97,7 +98,7 @@ def test_no_flipped_bit_that_changes_a_row_goes_unseen(corpus, table):
 
 
 def test_what_is_repaired_is_made_again_as_it_was(corpus):
-    before = {table: corpus.shard_record(table, 0)["outputs"] for table in ("assets", "views", "gaussians")}
+    before = {table: corpus.shard_record(table, 0).outputs for table in ("assets", "views", "gaussians")}
     Path(corpus.shard_path("views", 0)).write_bytes(b"PAR1 no more")
     asset = corpus.read_rows("assets", 1)[0]["file"]
     Path(corpus.path(asset)).write_bytes(b"something else")
@@ -107,11 +108,11 @@ def test_what_is_repaired_is_made_again_as_it_was(corpus):
     assert removed == sorted(["views/00000.parquet", "assets/00001.parquet", asset])
     run_all(corpus, CONFIG)
     assert verify(corpus, CONFIG, [0, 1]).problems == []
-    assert before == {table: corpus.shard_record(table, 0)["outputs"] for table in before}
+    assert before == {table: corpus.shard_record(table, 0).outputs for table in before}
 
 
 def test_triplets_are_checked_against_their_manifest(corpus):
-    corpus.write_json(
-        {"files": [{"path": "train/a.parquet", "rows": 1, "bytes": 1, "sha256": ""}]}, "triplets/manifest.json"
-    )
+    file = PackedFile(path="train/a.parquet", rows=1, bytes=1, sha256="")
+    manifest = PackedManifest(code="", config={}, objects=1, triplets=1, left_out={}, files=(file,))
+    corpus.write_record(manifest, "triplets/manifest.json")
     assert "train/a.parquet" in problems(corpus)["triplets"]

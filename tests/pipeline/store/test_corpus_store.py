@@ -12,6 +12,7 @@ import pytest
 from pipeline import Corpus
 from pipeline.store.leftovers import owned_name
 from pipeline.store.schema import CAPTIONS, ERRORS
+from pipeline.store.shard_record import ShardRecord
 
 ROW = {
     "uid": "a",
@@ -22,6 +23,16 @@ ROW = {
     "prompt_id": None,
     "scores": [0.5],
 }
+RECORD = ShardRecord.of(
+    "caption",
+    {},
+    {"a": "1", "b": "2"},
+    {"a": "3", "b": "4"},
+    seconds=1,
+    setup_seconds=0,
+    cpu_seconds=1,
+    code_version="",
+)
 
 
 @pytest.fixture(params=["local", "bucket"])
@@ -34,9 +45,9 @@ def test_tables_and_records(corpus):
     with corpus.table_writer(corpus.shard_path("captions", 3), CAPTIONS) as writer:
         writer.write([ROW])
         writer.write([ROW | {"uid": "b"}])
-        writer.set_record({"rows": 2})
+        writer.set_record(RECORD)
     assert corpus.shards("captions") == [3]
-    assert corpus.shard_record("captions", 3) == {"rows": 2}
+    assert corpus.shard_record("captions", 3) == RECORD
     assert [row["uid"] for row in corpus.read_rows("captions", 3)] == ["a", "b"]
     assert corpus.read_rows("captions", 3, ["caption"])[0] == {"caption": "A chair."}
 

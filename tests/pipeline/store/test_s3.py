@@ -96,7 +96,7 @@ def corpus(server, fakes, tmp_path, monkeypatch) -> Corpus:
 
 def fingerprints(corpus: Corpus) -> list[str]:
     tables = ("assets", "views", "gaussians")
-    return [corpus.shard_record(table, shard)["fingerprint"] for table in tables for shard in range(SHARDS)]
+    return [corpus.shard_record(table, shard).fingerprint for table in tables for shard in range(SHARDS)]
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float = 300.0) -> None:

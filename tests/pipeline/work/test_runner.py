@@ -37,12 +37,12 @@ def test_the_record_tells_how_the_shard_was_made(new_corpus):
     corpus = new_corpus(config)
     run_all(corpus, config, code_version="1.2.3")
     record = corpus.shard_record("gaussians", 0)
-    assert (record["stage"], record["uids_in"], record["rows"], record["failed"]) == ("fit", 2, 2, 0)
-    assert record["content"].keys() == {"assets", "render", "fit"}
-    assert "batch_size" not in record["content"]["assets"]
-    assert record["code_version"] == "1.2.3"
-    assert record["seconds"] >= 0 and record["cpu_seconds"] >= 0
-    assert list(record["inputs"]) == list(record["outputs"]) == ["ant", "bee"]
+    assert (record.stage, record.uids_in, record.rows, record.failed) == ("fit", 2, 2, 0)
+    assert record.content.keys() == {"assets", "render", "fit"}
+    assert "batch_size" not in record.content["assets"]
+    assert record.code_version == "1.2.3"
+    assert record.seconds >= 0 and record.cpu_seconds >= 0
+    assert list(record.inputs) == list(record.outputs) == ["ant", "bee"]
 
 
 def test_a_batch_that_raises_is_halved_until_the_bad_object_is_alone(new_corpus, fakes):
@@ -194,7 +194,7 @@ def test_a_kill_between_errors_and_table_is_repaired(new_corpus, monkeypatch):
     run_all(corpus, config)
     assert [row["uid"] for row in corpus.read_errors("render", 1)] == ["failure"]
     assert corpus.read_errors("render", 0) == []
-    assert corpus.shard_record("views", 0)["fingerprint"] == untouched["fingerprint"]
+    assert corpus.shard_record("views", 0).fingerprint == untouched.fingerprint
 
 
 def test_a_worker_that_dies_leaves_no_object_behind(new_corpus):

@@ -1,0 +1,74 @@
+"""What a run keeps beside the tables: how the corpus was planned (corpus.json), and what was done over all of it."""
+
+from typing import Any, ClassVar
+
+from pipeline.errors import ConfigError
+from pipeline.store.corpus_store import PLAN_AGAIN, CorpusStore
+from pipeline.store.record import Record
+
+MANIFEST = "corpus.json"
+
+
+class CorpusManifest(Record):
+    """corpus.json: how the corpus was planned, and the config that it was last run with."""
+
+    cure: ClassVar[str] = PLAN_AGAIN
+
+    config: dict[str, Any]  # by section
+    config_hash: str
+    planning: dict[str, Any]  # the fields of the assets section that decide what is in the corpus
+    planning_hash: str
+    code_version: str  # that planned it
+    objects: int
+    left_out_licenses: dict[str, int] = {}  # objects kept out by their licence; not in the first version
+    shards: int
+
+
+class DoneNote(Record):
+    """done/STAGE.json: what a stage over the whole corpus was last run on, and what it said. All keys are of the first
+    version."""
+
+    cure: ClassVar[str] = "--repair removes it, so that the stage runs again"
+
+    stage: str
+    config_hash: str
+    inputs: dict[str, str]  # a fingerprint of what each stage before it had left
+    figures: dict[str, Any]
+    seconds: float
+    code_version: str
+    fingerprint: str
+
+
+def find_manifest(corpus: CorpusStore) -> CorpusManifest | None:
+    """The corpus' manifest; None if nothing is planned yet.
+
+    Raises:
+        ConfigError: it is damaged.
+    """
+    return corpus.find_record(CorpusManifest, MANIFEST)
+
+
+def read_manifest(corpus: CorpusStore) -> CorpusManifest:
+    """The corpus' manifest.
+
+    Raises:
+        ConfigError: nothing is planned yet, or it is damaged.
+    """
+    manifest = find_manifest(corpus)
+    if manifest is None:
+        raise ConfigError(f"there is no corpus at {corpus.uri}: --stage all or --stage assets makes one")
+    return manifest
+
+
+def find_done(corpus: CorpusStore, stage: str) -> DoneNote | None:
+    """What a stage over the whole corpus left; None if it has not been run.
+
+    Raises:
+        ConfigError: the note is damaged.
+    """
+    return corpus.find_record(DoneNote, *done_path(stage))
+
+
+def done_path(stage: str) -> tuple[str, str]:
+    """Where in the corpus its note lies."""
+    return "done", f"{stage}.json"
