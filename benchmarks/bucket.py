@@ -33,7 +33,7 @@ def main() -> None:
         plan(corpus, config)
         fill(corpus, config)
         delay(DELAY_S)
-        for name, threads in (("one_by_one", 1), ("read_ahead", corpus.readers)):
+        for name, threads in (("one_by_one", 0), ("read_ahead", corpus.readers)):
             corpus.readers = threads
             for step in (status, agenda):
                 started = time.monotonic()

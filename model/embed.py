@@ -6,8 +6,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from model.data.batches import evaluation_patches, prefetch, stack_patches
+from model.data.batches import evaluation_patches, stack_patches
 from model.network.encoder import ClipGS, PatchBatch
+from pipeline.store.read_ahead import read_ahead
 
 
 class Splats(Protocol):
@@ -36,7 +37,7 @@ def embed_splats(
 
     features = [
         model(patches.to(device))[0].cpu().numpy()
-        for patches in prefetch(batch, range(0, len(splats), batch_size), workers)
+        for patches in read_ahead(batch, range(0, len(splats), batch_size), workers, ahead=workers + 1)
     ]
     model.train(was_training)
     return np.concatenate(features) if features else np.zeros((0, model.config.embed_dim), np.float32)

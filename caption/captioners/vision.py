@@ -1,8 +1,9 @@
 """Captions by a vision-language model: which views it is shown, and the question about all of them together."""
 
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 
 from PIL import Image
 
@@ -15,6 +16,7 @@ from caption.pictures.subject import Subject
 from caption.pictures.views import candidate_views, check_render, choose_views, thumbnails, view_coverage
 from caption.prompts import load_prompt
 from pipeline.errors import AssetError, PipelineError
+from pipeline.store.read_ahead import read_ahead
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,9 @@ class VisionCaptioner(ABC):
         The model is asked about `model.batch_size` objects at a time; meanwhile the next ones are prepared.
         """
         results: list[Caption | Exception] = []
-        with ThreadPoolExecutor(self._threads) as pool:
-            prepared = [pool.submit(self._show, subject) for subject in subjects]
-            for start in range(0, len(subjects), self._model.batch_size):
-                futures = prepared[start : start + self._model.batch_size]
-                results += self._caption_or_refuse([future.result() for future in futures])
+        with closing(read_ahead(self._show, subjects, self._threads, ahead=len(subjects))) as prepared:
+            while shown := list(islice(prepared, self._model.batch_size)):
+                results += self._caption_or_refuse(shown)
         return results
 
     def _caption_or_refuse(self, shown: list[Shown | PipelineError]) -> list[Caption | Exception]:

@@ -1,10 +1,13 @@
 """Pictures on their way into an encoder, prepared while the model works."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
 
 import torch
 from PIL import Image
+
+from pipeline.store.read_ahead import read_ahead
 
 
 def prepared_batches(
@@ -15,10 +18,6 @@ def prepared_batches(
     The next batch is decoded and prepared by `threads` threads while the caller works on the present one; no more than
     two batches are in memory.
     """
-    chunks = [images[start : start + batch_size] for start in range(0, len(images), batch_size)]
-    with ThreadPoolExecutor(threads) as pool:
-        ahead = None
-        for chunk in [*chunks, []]:
-            present, ahead = ahead, [pool.submit(prepare, image) for image in chunk]
-            if present:
-                yield torch.stack([future.result() for future in present])
+    with closing(read_ahead(prepare, images, threads, ahead=batch_size + 1)) as prepared:
+        while batch := list(islice(prepared, batch_size)):
+            yield torch.stack(batch)

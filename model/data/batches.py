@@ -3,11 +3,8 @@
 So step t of a run taken up again is step t of a run that was never stopped, whatever the number of threads.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,9 +17,6 @@ from model.data.patches import Patches, make_patches
 from model.data.split import LoadedSplit
 from model.network.encoder import PatchBatch
 from model.network.registry import ModelConfig
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass
@@ -107,19 +101,3 @@ def stack_patches(patches: Iterable[Patches]) -> PatchBatch:
         torch.from_numpy(np.stack([item.centers for item in patches])),
         torch.from_numpy(np.stack([item.orders for item in patches])),
     )
-
-
-def prefetch(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """`map` in order, computed ahead by `threads` threads (NumPy and the k-d tree release the interpreter lock)."""
-    with ThreadPoolExecutor(max(1, threads), thread_name_prefix="patches") as pool:
-        waiting: deque = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

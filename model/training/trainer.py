@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from model.config import TrainConfig
-from model.data.batches import TrainingBatch, prefetch, training_batch
+from model.data.batches import TrainingBatch, training_batch
 from model.data.split import LoadedSplit, load_split
 from model.embed import embed_splats
 from model.network.encoder import ClipGS
@@ -31,6 +31,7 @@ from model.training.run_record import Metrics
 from pipeline.errors import ConfigError
 from pipeline.settings import content_hash
 from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.read_ahead import read_ahead
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class Trainer:
             training_batch, self.triplets, self.model_config, self.config, self.batch_size, self.ranks.rank
         )
         steps = range(first, first if self.stopped_early else self.config.steps)
-        for batch in prefetch(make_batch, steps, self.config.workers):
+        for batch in read_ahead(make_batch, steps, self.config.workers, ahead=self.config.workers + 1):
             clock.lap("waiting")
             values = self._step(forward, batch, done, clock)
             done += 1

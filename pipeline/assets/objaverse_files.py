@@ -8,7 +8,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from pipeline.assets.config import AssetsConfig
 from pipeline.assets.download import Downloader
 from pipeline.assets.hub import HubDataset
 from pipeline.errors import ConfigError
+from pipeline.store.read_ahead import read_ahead
 
 REPOSITORY = "datasets/allenai/objaverse"
 REVISION = "21e4e142159e2153706c23a3a02e55cec5591cea"  # the dataset is named by a commit: equal plans, today or later
@@ -102,14 +103,10 @@ class ObjaverseFiles:
             ConfigError: as `_read`.
         """
         paths = [f"metadata/{folder}.json.gz" for folder in folders]
-        with ThreadPoolExecutor(self._parallel) as pool:
-            fetched = [pool.submit(self._ensure, path, ANNOTATIONS_FORM) for path in paths]
-            try:
-                for folder, path, future in zip(folders, paths, fetched, strict=True):
-                    future.result()
-                    yield folder, self._read(path, ANNOTATIONS_FORM)
-            finally:
-                pool.shutdown(cancel_futures=True)
+        fetch = partial(self._ensure, form=ANNOTATIONS_FORM)
+        with closing(read_ahead(fetch, paths, self._parallel)) as fetched:
+            for folder, path, _ in zip(folders, paths, fetched, strict=True):
+                yield folder, self._read(path, ANNOTATIONS_FORM)
 
     def _ensure(self, path: str, form: TypeAdapter) -> None:
         if not self.hub.kept(path).is_file():

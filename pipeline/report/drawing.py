@@ -1,8 +1,7 @@
 """Drawing objects for the report, several at once: each one's page, and its entry in the gallery's index."""
 
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from caption.errors import BadRender
 from caption.pictures.subject import Subject
@@ -13,6 +12,7 @@ from pipeline.report.object_page import object_file, render_object_page
 from pipeline.report.objects import Measured, read_objects
 from pipeline.report.sprites import strip_png
 from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.read_ahead import read_ahead
 from pipeline.store.rows import Row
 from pipeline.values.splat import Gaussians
 
@@ -25,20 +25,9 @@ def draw_objects(corpus: CorpusStore, objects: Sequence[Measured], threads: int)
     Raises:
         ConfigError: no rasterizer is installed to draw splats with.
     """
-    entries: dict[str, Entry] = {}
-    running: deque[Future[Entry]] = deque()
-
-    def finish_first() -> None:
-        entry = running.popleft().result()
-        entries[entry.uid] = entry
-
-    with ThreadPoolExecutor(threads) as pool:
-        for _, row in read_objects(corpus, objects):
-            running.append(pool.submit(_draw, corpus, row))
-            if len(running) == threads:
-                finish_first()
-        while running:
-            finish_first()
+    rows = (row for _, row in read_objects(corpus, objects))
+    drawn = read_ahead(partial(_draw, corpus), rows, threads, ahead=threads)
+    entries = {entry.uid: entry for entry in drawn}
     return [entries[item.uid] for item in objects]
 
 

@@ -42,7 +42,7 @@ class CorpusStore:
         options = OPTIONS.get(fsspec.core.split_protocol(self.uri)[0], {})
         self.filesystem, self.root = fsspec.core.url_to_fs(self.uri, use_listings_cache=False, **options)
         self.is_local = isinstance(self.filesystem, LocalFileSystem)
-        self.readers = 1 if self.is_local else READERS  # threads that are worth while for small files
+        self.readers = 0 if self.is_local else READERS  # threads that are worth while beside the caller for small files
 
     def __reduce__(self):
         return type(self), (self.root if self.is_local else self.uri,)  # a worker may have another working folder

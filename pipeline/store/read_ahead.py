@@ -1,4 +1,4 @@
-"""Reading many small files in order, some of them ahead of time: a bucket answers late, but many at once."""
+"""Reading, or making, many things in order, some of them ahead of time: by threads that end with the iterator."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,26 +9,30 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def read_ahead(read: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """`read(item)` for every item, in order; results wait for the caller, at most two for each thread.
+def read_ahead(
+    read: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int | None = None
+) -> Iterator[Result]:
+    """`read(item)` for every item, in order; `items` is iterated in the caller's thread.
 
     The threads have ended when the iterator ends or is closed: none of them may outlive the interpreter.
 
     Args:
-        threads: 1: everything happens in the caller's thread, when it asks.
+        threads: that read beside the caller; 0: everything happens in the caller's thread, when it asks.
+        ahead: how many results, finished or not, may wait for the caller; by default two for each thread.
 
     Raises:
         Exception: whatever `read` raises, in the turn of its item.
     """
-    if threads == 1:
+    if threads == 0:
         yield from map(read, items)
         return
+    most = 2 * threads if ahead is None else ahead
     under_way: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
                 under_way.append(pool.submit(read, item))
-                if len(under_way) == 2 * threads:
+                if len(under_way) == most:
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()

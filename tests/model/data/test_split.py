@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from model.config import TrainConfig
-from model.data.batches import prefetch, training_batch
+from model.data.batches import training_batch
 from model.data.split import load_split
 from model.network.registry import load_model_config
 from pipeline import Corpus
@@ -64,9 +64,3 @@ def test_batches_depend_on_the_step_alone(eight_shapes):
     other = training_batch(triplets, model, config, 4, 0, 7)
     assert (first.patches.gaussians == again.patches.gaussians).all() and (first.images == again.images).all()
     assert not (first.patches.gaussians == other.patches.gaussians).all()
-
-
-def test_prefetch_keeps_order_and_raises():
-    assert list(prefetch(lambda x: x * x, range(20), 3)) == [x * x for x in range(20)]
-    with pytest.raises(ZeroDivisionError):
-        list(prefetch(lambda x: 1 / x, [1, 0], 2))

@@ -13,8 +13,8 @@ from pipeline.store.read_ahead import read_ahead
 from pipeline.store.schema import ERRORS
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_results_come_in_order_and_not_too_many_wait(threads):
+@pytest.mark.parametrize(("threads", "ahead", "most"), [(0, None, 0), (1, None, 2), (3, None, 6), (2, 3, 3), (3, 1, 1)])
+def test_results_come_in_order_and_not_too_many_wait(threads, ahead, most):
     asked = []
 
     def read(number: int) -> int:
@@ -22,9 +22,9 @@ def test_results_come_in_order_and_not_too_many_wait(threads):
         time.sleep(0.002 * (number % 3))
         return number * number
 
-    results = read_ahead(read, range(50), threads)
+    results = read_ahead(read, range(50), threads, ahead)
     assert list(islice(results, 20)) == [number * number for number in range(20)]
-    assert len(asked) <= 20 + 2 * threads
+    assert 20 <= len(asked) <= 20 + max(0, most - 1)
     assert list(results) == [number * number for number in range(20, 50)]
 
 
@@ -40,6 +40,12 @@ def test_an_error_comes_in_its_turn_and_no_thread_stays():
     with pytest.raises(OSError, match="broken"):
         next(results)
     assert threading.active_count() == before
+
+
+def test_who_reads():
+    names = {threads: set(read_ahead(lambda _: threading.get_ident(), range(4), threads)) for threads in (0, 1)}
+    assert names[0] == {threading.get_ident()}
+    assert len(names[1]) == 1 and names[0].isdisjoint(names[1])
 
 
 @pytest.mark.parametrize("first_read", [100, 64_000])
