@@ -139,5 +139,6 @@ def test_search_in_a_corpus_without_embeddings(tmp_path):
 
 
 def test_importing_the_package_alone_stays_light():
-    script = "import sys, pipeline; assert 'pyarrow' not in sys.modules; from pipeline import Corpus; Corpus.open"
+    light = "import sys, pipeline; assert not {'pyarrow', 'torch'} & set(sys.modules)"
+    script = f"{light}; from pipeline import Corpus; Corpus.open; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
