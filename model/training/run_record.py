@@ -1,14 +1,12 @@
 """The record of a run: `metrics.jsonl` (one object per line) and, on a local disk, TensorBoard's event files."""
 
-import json
 import logging
 
 from model.config import TrainConfig
+from pipeline.reading.run_metrics import FILE, read_metrics, write_metrics
 from pipeline.store.corpus_store import CorpusStore
 
 logger = logging.getLogger(__name__)
-
-FILE = "metrics.jsonl"
 
 
 class Metrics:
@@ -39,8 +37,7 @@ class Metrics:
 
     def flush(self) -> None:
         """Write everything noted so far; the file is replaced atomically."""
-        text = "".join(json.dumps(row) + "\n" for row in self.rows)
-        self._corpus.write_text(text, "runs", self._run, FILE)
+        write_metrics(self._corpus, self._run, self.rows)
         if self._writer is not None:
             self._writer.flush()
 
@@ -49,12 +46,3 @@ class Metrics:
         self.flush()
         if self._writer is not None:
             self._writer.close()
-
-
-def read_metrics(corpus: CorpusStore, run: str) -> list[dict[str, float]]:
-    """The rows of a run, in order; none where it has none."""
-    path = corpus.path("runs", run, FILE)
-    if not corpus.filesystem.exists(path):
-        return []
-    with corpus.filesystem.open(path, "rb") as file:
-        return [json.loads(line) for line in file]

@@ -1,12 +1,11 @@
 """What trainings left in CORPUS/runs: metrics as curves, evaluations as tables."""
 
-import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from pipeline.reading.run_metrics import read_metrics
 from pipeline.report.charts import LineChart, line_chart
 from pipeline.store.corpus_store import CorpusStore
 
@@ -46,7 +45,7 @@ def read_runs(corpus: CorpusStore) -> list[Run]:
     names = sorted(path.rsplit("/", 1)[-1] for path in corpus.filesystem.ls(corpus.path("runs"), detail=False))
     runs = []
     for name in names:
-        metrics = _read_metrics(corpus, name) if corpus.exists("runs", name, "metrics.jsonl") else []
+        metrics = read_metrics(corpus, name)
         evaluated = corpus.exists("runs", name, "evaluation.json")
         measured = evaluated_figures(corpus.read_json("runs", name, "evaluation.json")["figures"]) if evaluated else []
         if metrics or measured:
@@ -55,7 +54,7 @@ def read_runs(corpus: CorpusStore) -> list[Run]:
     return runs
 
 
-def training_charts(metrics: list[Mapping[str, Any]]) -> list[LineChart]:
+def training_charts(metrics: Sequence[Mapping[str, float]]) -> list[LineChart]:
     """The losses in one chart, every other number in a chart of its own."""
     series: dict[str, list[tuple[float, float]]] = {}
     for line in metrics:
@@ -74,14 +73,9 @@ def evaluated_figures(figures: Mapping[str, float]) -> list[FigureRow]:
     for key, value in figures.items():
         if f"{key}_chance" not in figures:
             continue
-        stem, kind, k = re.fullmatch(r"(.*?)(?:_(r|top)(\d+))?", key).groups()
+        guesses = re.search(r"_(r|top)(\d+)$", key)
+        stem = key[: guesses.start()] if guesses else key
         interval = (figures[f"{key}_low"], figures[f"{key}_high"]) if f"{key}_low" in figures else None
-        name = f"R@{k}" if kind == "r" else f"top-{k}" if kind else ""
+        name = f"{'R@' if guesses[1] == 'r' else 'top-'}{guesses[2]}" if guesses else ""
         rows.setdefault(stem.replace("_", " "), []).append(Figure(name, value, figures[f"{key}_chance"], interval))
     return [FigureRow(label, found) for label, found in rows.items()]
-
-
-def _read_metrics(corpus: CorpusStore, run: str) -> list[dict[str, Any]]:
-    with corpus.filesystem.open(corpus.path("runs", run, "metrics.jsonl"), "rb") as file:
-        lines = file.read().decode("utf-8").splitlines()
-    return [json.loads(line) for line in lines if line.endswith("}")]  # a killed training may leave half a line

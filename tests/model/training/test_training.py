@@ -13,11 +13,11 @@ from model.evaluation.evaluate import evaluate
 from model.network.pretrained import from_pretrained
 from model.network.registry import load_model_config
 from model.stage import EvaluateStage, TrainStage
-from model.training.run_record import read_metrics
 from model.training.train import train
 from model.training.trainer import Trainer
 from pipeline import Corpus
 from pipeline.errors import ConfigError
+from pipeline.reading.run_metrics import read_metrics
 from tests.model.synthetic_triplets import DIM, shape_gaussians, triplet_row, write_split
 
 
@@ -83,6 +83,18 @@ def test_stopped_run_ends_as_if_it_had_not_stopped(corpus, config, monkeypatch):
     weights = [corpus.filesystem.cat(corpus.path("runs", run, "model.safetensors")) for run in ("whole", "stopped")]
     assert weights[0] == weights[1]
     assert read_metrics(corpus, "whole") == read_metrics(corpus, "stopped")
+
+
+def test_a_run_whose_metrics_were_cut_short_goes_on(corpus, config, caplog):
+    config = config.model_copy(update={"steps": 3, "log_every": 1})
+    train(corpus, config)
+    written = corpus.filesystem.cat(corpus.path("runs", "default", "metrics.jsonl")).decode()
+    corpus.write_text(written[:-9], "runs", "default", "metrics.jsonl")
+    assert train(corpus, config)["steps"] == 3
+    assert "its last line was cut short" in caplog.text
+    caplog.clear()
+    assert [row["step"] for row in read_metrics(corpus, "default")] == [1, 2]
+    assert not caplog.text  # it was written whole again
 
 
 def test_finished_run_is_not_trained_again(corpus, config, monkeypatch):
