@@ -17,29 +17,32 @@ class RenderConfig(Section):
     views: int = 36
     """Views per object."""
     view_set: Literal["fibonacci", "hammersley", "rings", "fixed12", "fixed24", "fixed36", "fixed150"] = "fibonacci"
-    """Where the cameras stand; a fixed set has as many views as its name says."""
+    """Camera placement; a fixed set has the number of views in its name."""
     jitter_deg: float = Field(0.0, ge=0, le=45)
-    """Each camera is turned away by up to this angle, for every object in another way (by its uid)."""
+    """Maximum random angle by which each camera is moved around the object, seeded by the uid."""
     resolution: int = 512
     """Width and height in pixels."""
     fov_deg: float = 40.0
+    """Field of view."""
     samples: int = 16
-    """Samples per pixel; a square number where the raster engine draws."""
+    """Samples per pixel; a square number for the raster engine."""
     shading: Literal["albedo", "diffuse", "studio"] = "albedo"
-    """albedo: the base colour, unlit; diffuse: a uniform white world without highlights; studio: whole materials under
-    grey light from above, which only blenderproc shows; it changes with the view, so splats fit it worse."""
+    """albedo: base colour, unlit; diffuse: uniform white environment, no highlights; studio: full materials under grey
+    light from above, blenderproc only; its colours depend on the view, so splats fit it less well."""
     surface_points: int = 40_000
-    """At most so many surface points are kept, thinned evenly."""
+    """Maximum number of surface points, evenly thinned."""
     max_triangles: int = 5_000_000
+    """Assets with more triangles are refused."""
     max_texture_pixels: int = 8192 * 8192
+    """Assets with a larger texture are refused."""
     timeout_s: float = runtime(300.0)
-    """Time limit for one object; its Blender, or the worker of the raster engine, is killed then."""
+    """Time limit for one object, after which its Blender process or raster worker is killed."""
     memory_gb: float = runtime(6.0)
-    """Address space that one Blender may take."""
+    """Address-space limit of a Blender process."""
     recycle_after: int = runtime(200)
-    """Objects after which a Blender process is replaced."""
+    """Objects after which a Blender process is restarted."""
     recycle_gb: float = runtime(2.0)
-    """Resident memory beyond which it is replaced before the next object."""
+    """Resident memory above which it is restarted before the next object."""
 
     @model_validator(mode="after")
     def _views_of_the_set(self) -> Self:

@@ -6,33 +6,33 @@ from pipeline.settings import Section, runtime
 
 
 class PackConfig(Section):
-    """Which objects become triplets, and how the files are cut."""
+    """Which objects become triplets, and how they are divided into files."""
 
     min_psnr: float = 0.0
-    """Objects whose held-out PSNR (dB) is lower are left out; 0: none."""
+    """Leave out objects whose held-out PSNR (dB) is lower; 0: none."""
     min_coverage: float = 0.001
-    """Objects that cover a smaller share of their views are left out."""
+    """Leave out objects that cover a smaller fraction of their views."""
     min_caption_score: float = 0.0
-    """Objects whose caption's best score is lower are left out; 0, or a captioner that gives no scores: none."""
+    """Leave out objects whose best caption score is lower; 0, or a captioner without scores: none."""
     allow_missing_textures: bool = True
-    """False: objects that name a texture which they do not bring are left out."""
+    """False: leave out objects that refer to a texture which is missing."""
     licenses: tuple[str, ...] = ()
-    """Only objects under one of these licences, spelled as in the assets table; none named: all."""
+    """Keep only objects under these licences, spelled as in the assets table; empty: all."""
     drop_duplicates: bool = True
-    """Of assets with the same content and rotation only the first in the corpus is kept."""
+    """Keep only the first of several assets with the same content and rotation."""
     max_similarity: float = 0.0
-    """Objects whose mean image embedding has this cosine, or more, to that of an earlier one are left out; 0: none."""
+    """Leave out objects whose mean image embedding has at least this cosine with that of an earlier one; 0: none."""
     views: int = 0
-    """Keep so many views, evenly spaced, with their cameras and embeddings; 0: all."""
+    """Number of views to keep, evenly spaced, with their cameras and embeddings; 0: all."""
     image_size: int = 0
-    """Width in pixels to which views are resized, intrinsics with them; 0: as rendered."""
+    """Width in pixels to which views are resized (intrinsics are adapted); 0: as rendered."""
     image_format: Literal["keep", "webp", "jpeg", "png"] = "keep"
     """keep: lossless RGBA WebP, as rendered; webp: lossy, with alpha; jpeg: on white, no alpha; png: lossless."""
     image_quality: int = 90
-    """1 to 100, of webp and jpeg."""
+    """webp and jpeg: quality from 1 to 100."""
     file_bytes: int = 400_000_000
-    """A file is closed once its rows took this many bytes in the shards."""
+    """Close a file once its rows took up this many bytes in the shards."""
     row_group_bytes: int = 64_000_000
-    """A row group is closed before it is larger than this, uncompressed (the Hub's viewer refuses 100 MB)."""
+    """Maximum size of a row group, uncompressed (the Hub's viewer refuses 100 MB)."""
     threads: int = runtime(4)
-    """Files that are written at once on one machine, each by a process of one thread that takes about 300 MB."""
+    """Files written concurrently on one machine, each by a single-threaded process of about 300 MB."""

@@ -7,9 +7,10 @@ class ReportConfig(Section):
     """What the report shows."""
 
     title: str = ""
+    """Title of the report; empty: the name of the corpus's folder."""
     max_objects: int = 5000
-    """Objects in the gallery, each with a page of about 0.4 MB; the rest is counted, not drawn."""
+    """Objects in the gallery, each with a page of about 0.4 MB; any more are counted but not shown."""
     worst_captions: int = 20
-    """Captions on the page of those that fit their views worst."""
+    """Number of worst-fitting captions to show."""
     threads: int = runtime(4)
-    """Objects that are drawn at once."""
+    """Objects rendered concurrently."""
