@@ -20,6 +20,7 @@ def nodes() -> Iterator[TwoNodes]:
         yield nodes
 
 
+@pytest.mark.ray
 @pytest.mark.parametrize(
     ("executor", "victim", "seed"),
     [

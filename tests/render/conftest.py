@@ -10,6 +10,7 @@ import pytest
 from pipeline import Corpus
 from pipeline.stage import StageContext
 from pipeline.store.rows import Row
+from render.auto_engine import blender_is_installed
 from render.blender.engine import BlenderEngine
 from render.blender.process import BlenderProcess, Limits
 from render.config import RenderConfig
@@ -20,6 +21,8 @@ SMALL = {"engine": "blenderproc", "views": 6, "resolution": 64, "samples": 8, "s
 
 @pytest.fixture(scope="session")
 def blender(tmp_path_factory) -> Iterator[BlenderProcess]:
+    if not blender_is_installed():
+        pytest.skip("needs Blender (bpy)")
     process = BlenderProcess(tmp_path_factory.mktemp("scratch"), Limits(1, 120, 6, 1000))
     yield process
     process.close()

@@ -1,7 +1,6 @@
 """Two ranks as Ray Train starts them: real processes, gloo."""
 
 import json
-import os
 
 import pytest
 import torch
@@ -15,18 +14,8 @@ from pipeline.errors import ConfigError
 from tests.model.synthetic_triplets import shape_gaussians, triplet_row, write_split
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """A Ray of this test alone."""
-    ray = pytest.importorskip("ray")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
 @pytest.mark.slow
-def test_two_ranks_train_one_model_and_stop_together(cluster, tmp_path, nano_model):
+def test_two_ranks_train_one_model_and_stop_together(ray_cluster, tmp_path, nano_model):
     corpus = Corpus(tmp_path / "corpus")
     write_split(corpus, "train", [triplet_row(i, "train", shape_gaussians(i % 8, 500)) for i in range(9)])
     config = TrainConfig(

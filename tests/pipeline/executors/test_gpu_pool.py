@@ -51,6 +51,7 @@ print(json.dumps({"uids": uids_of(corpus, "gaussians"), "before": before, "after
 """
 
 
+@pytest.mark.ray
 @pytest.mark.slow
 def test_waiting_steps_are_demand_and_new_gpus_are_taken(tmp_path):
     environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}

@@ -32,6 +32,7 @@ print(json.dumps({"uids": uids_of(corpus, "gaussians"), "bytes": stored}))
 """
 
 
+@pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.parametrize("cpus", [1, 2, 5])
 def test_a_run_ends_on_any_number_of_cpus(tmp_path, cpus):
