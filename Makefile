@@ -2,13 +2,16 @@
 PYTHON ?= python3.11
 CORPUS ?= corpora/demo
 MINUTES ?= 5
+# Processes that run tests side by side; COVERAGE=yes measures it and holds it against tests/coverage.json
+JOBS ?= $(shell nproc)
+COVERAGE ?=
 VENV := .venv
 
 .PHONY: help demo test lint types fuzz samples venv clean
 
 help:
 	@echo "make demo      16 real objects all the way; the corpus goes to $(CORPUS)"
-	@echo "make test      the whole test suite"
+	@echo "make test      the whole test suite, JOBS=$(JOBS) tests at a time"
 	@echo "make lint      style, formatting and types"
 	@echo "make fuzz      property tests on random inputs, for MINUTES=$(MINUTES) or SECONDS="
 	@echo "make samples   the sample assets, in .cache/samples"
@@ -20,7 +23,9 @@ demo: $(VENV)/installed samples
 
 test: $(VENV)/installed
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/python -m pytest tests
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/python -m pytest tests -n $(JOBS) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder \
+		$(if $(COVERAGE),--cov --cov-report=json:.cache/coverage.json -p tests.coverage_floor)
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
