@@ -2,9 +2,9 @@
 
     python3 workflows/check_system.py [--packages] [PYTHON]
 
-PYTHON is the interpreter for the virtual environment (python3.11). Prints nothing and exits 0 if all is there; else
-says in one message what is missing and how to get it, and exits 1. With --packages it prints the missing apt packages
-alone.
+PYTHON is the interpreter for the virtual environment (python3.11). Exits 0 and prints nothing to stdout if all is
+there (to stderr that Blender will be missing, where it will); else says in one message what is missing and how to get
+it, and exits 1. With --packages it prints the missing apt packages alone.
 """
 
 import ctypes
@@ -15,7 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES_FILE = ROOT / "workflows" / "system-packages.txt"
-PYTHON_VERSION = (3, 11)
+PYTHON_VERSIONS = ((3, 11), (3, 12))
+NO_BLENDER = "Python 3.12: without Blender (bpy 4.2 is published for 3.11 only); the raster engine draws what it can"
 NEEDED_GB = 10  # the environment 4 to 8 (torch is larger where it brings CUDA), the samples 0.4, a corpus
 ASK = "import sys, platform; print(sys.version_info[0], sys.version_info[1], platform.machine())"
 ELSEWHERE = "where apt has no python3.11 (Ubuntu 24.04), get it elsewhere and say make PYTHON=/path/to/python3.11 …"
@@ -71,9 +72,11 @@ def problem_of_python(python):
     if asked.returncode:
         return [f"a {python} that runs: {asked.stderr.decode(errors='replace').strip()[-200:]}"], []
     major, minor, machine = asked.stdout.decode().split()
-    if (int(major), int(minor)) != PYTHON_VERSION:
-        what = f"Python 3.11: {python} is {major}.{minor}, but the renderer (bpy 4.2) is published for 3.11 only"
+    if (int(major), int(minor)) not in PYTHON_VERSIONS:
+        what = f"Python 3.11, or 3.12 without Blender: {python} is {major}.{minor}"
         return [f"{what} ({ELSEWHERE})"], ["python3.11", "python3.11-venv"]
+    if int(minor) == 12:
+        print(NO_BLENDER, file=sys.stderr)
     if machine != "x86_64":
         return [f"an x86_64 processor: the renderer (bpy 4.2) is not published for {machine}"], []
     if subprocess.call([python, "-c", "import ensurepip, venv"], stderr=subprocess.DEVNULL):
