@@ -21,8 +21,9 @@ class EncoderConfig(Section):
 class CaptionConfig(Section):
     """How views become a caption."""
 
-    captioner: Literal["metadata", "transformers", "server"] = "metadata"
-    """metadata: no model; transformers: a model on this machine; server: any OpenAI-compatible server."""
+    captioner: str = "metadata"
+    """metadata: no model; transformers: a model on this machine; server: any OpenAI-compatible server; or one that an
+    installed package adds."""
     model: str = ""
     """Name (or, for transformers, folder) of an image-text-to-text model."""
     revision: str = "main"

@@ -21,6 +21,7 @@ from pipeline.errors import AssetError, ConfigError, WorkerCrash
 from pipeline.pack.config import PackConfig
 from pipeline.report.config import ReportConfig
 from pipeline.stage import ConfigT, CorpusStage, Failure, Resources, Stage
+from pipeline.stage_entry import CorpusStageEntry, ShardStageEntry
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row
 from pipeline.store.schema import ASSETS, GAUSSIANS, INDEX, VIEWS
@@ -220,13 +221,13 @@ class FakeSource(AssetSource):
 
 
 SHARD_ENTRIES = (
-    registry.ShardStageEntry("assets", f"{__name__}:FakeAssets", ("index",), "assets"),
-    registry.ShardStageEntry("render", f"{__name__}:FakeRender", ("assets",), "views"),
-    registry.ShardStageEntry("fit", f"{__name__}:FakeFit", ("views",), "gaussians"),
+    ShardStageEntry("assets", f"{__name__}:FakeAssets", ("index",), "assets"),
+    ShardStageEntry("render", f"{__name__}:FakeRender", ("assets",), "views"),
+    ShardStageEntry("fit", f"{__name__}:FakeFit", ("views",), "gaussians"),
 )
 CORPUS_ENTRIES = (
-    registry.CorpusStageEntry("pack", f"{__name__}:FakePack", FakePack.after),
-    registry.CorpusStageEntry("report", f"{__name__}:FakeReport", FakeReport.after),
+    CorpusStageEntry("pack", f"{__name__}:FakePack", FakePack.after),
+    CorpusStageEntry("report", f"{__name__}:FakeReport", FakeReport.after),
 )
 
 

@@ -1,9 +1,10 @@
 """The whole config: one section per stage. Presets are YAML files in workflows/; every field is also a flag."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from caption.config import CaptionConfig, EmbedConfig
 from fit_gaussians.config import FitConfig
@@ -11,12 +12,13 @@ from model.config import EvaluateConfig, TrainConfig
 from pipeline.assets.config import AssetsConfig
 from pipeline.errors import ConfigError
 from pipeline.pack.config import PackConfig
+from pipeline.registry import ADDED_SECTIONS
 from pipeline.report.config import ReportConfig
 from render.config import RenderConfig
 
 
-class Config(BaseModel):
-    """One section per stage, named as the stage."""
+class Sections(BaseModel):
+    """The sections of our own stages, each named as its stage."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,6 +31,13 @@ class Config(BaseModel):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
+
+
+if TYPE_CHECKING:
+    Config = Sections
+else:  # with a section for each stage that an installed package adds
+    _added = {name: (section, section()) for name, section in ADDED_SECTIONS.items()}
+    Config = create_model("Config", __base__=Sections, __module__=__name__, __doc__=Sections.__doc__, **_added)
 
 
 def load_config(file: Path) -> Config:

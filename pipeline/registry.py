@@ -1,75 +1,19 @@
-"""The stages, in order. A stage is one entry here, one section in the config and one class (docs/add-a-stage.md).
+"""The stages, in order: ours, and those that installed packages add (docs/add-a-stage.md, docs/extend.md).
 
 An entry repeats the tables that its class names, so that `--status` and `--plan` know how the stages hang together
-without importing any of them; `load` checks that both say the same.
+without importing any of them; its `load` checks that both say the same.
 """
 
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pydantic import BaseModel
 
 from pipeline.errors import ConfigError
-from pipeline.stage import CorpusStage, Stage
-
-
-@dataclass(frozen=True)
-class ShardStageEntry:
-    """A stage that works shard by shard."""
-
-    name: str
-    target: str  # module:Class, imported only when the stage runs
-    reads: tuple[str, ...]  # tables
-    writes: str  # table
-    extra: str = ""  # extra of this package that brings what the stage needs
-
-    def load(self) -> type[Stage[Any]]:
-        """The stage's class.
-
-        Raises:
-            ConfigError: a package that the stage needs is not installed.
-            TypeError: the class reads or writes other tables than this entry says.
-        """
-        stage: type[Stage[Any]] = _import(self)
-        if (tuple(stage.reads), stage.writes) != (self.reads, self.writes):
-            raise TypeError(f"{self.target} reads {tuple(stage.reads)} and writes {stage.writes!r}, not as registered")
-        return stage
-
-
-@dataclass(frozen=True)
-class CorpusStageEntry:
-    """A stage over the whole corpus."""
-
-    name: str
-    target: str
-    after: tuple[str, ...]  # stages whose results it uses
-    extra: str = ""
-
-    def load(self) -> type[CorpusStage[Any]]:
-        """The stage's class.
-
-        Raises:
-            ConfigError: a package that the stage needs is not installed.
-            TypeError: the class comes after other stages than this entry says.
-        """
-        stage: type[CorpusStage[Any]] = _import(self)
-        if tuple(stage.after) != self.after:
-            raise TypeError(f"{self.target} comes after {tuple(stage.after)}, not as registered")
-        return stage
-
-
-def missing_package(entry: ShardStageEntry | CorpusStageEntry, error: ModuleNotFoundError) -> ConfigError:
-    """The error that says which package a stage lacks, and how to get it."""
-    cure = f": pip install 'clip-gs-corpus[{entry.extra}]'" if entry.extra else ""
-    return ConfigError(f"stage {entry.name} needs the Python package {error.name!r}{cure}")
-
-
-def _import(entry: ShardStageEntry | CorpusStageEntry) -> Any:
-    module, _, attribute = entry.target.partition(":")
-    try:
-        return getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        raise missing_package(entry, error) from error
-
+from pipeline.plugins import Plugin, plugins
+from pipeline.settings import Section
+from pipeline.stage_entry import CorpusStageEntry, ShardStageEntry, StageEntry
+from pipeline.store.schema import TABLES
 
 _SHARD_ENTRIES = (
     ShardStageEntry("assets", "pipeline.assets.stage:AssetsStage", reads=("index",), writes="assets"),
@@ -91,4 +35,60 @@ _CORPUS_ENTRIES = (
 )
 SHARD_STAGES: dict[str, ShardStageEntry] = {entry.name: entry for entry in _SHARD_ENTRIES}
 CORPUS_STAGES: dict[str, CorpusStageEntry] = {entry.name: entry for entry in _CORPUS_ENTRIES}
+ADDED_SECTIONS: dict[str, type[Section]] = {}  # of the config, by stage
+
+
+def _add_stages() -> ConfigError | None:
+    """Take in what installed packages add, after all that it uses; gives what is wrong with one of them."""
+    try:
+        waiting = list(_added_entries())
+        while waiting:
+            plugin, entry = next((item for item in waiting if not _lacks(item[1])), waiting[0])
+            if lacks := _lacks(entry):
+                raise plugin.error(f"uses {', '.join(lacks)}, which is not there")
+            waiting.remove((plugin, entry))
+            _add(plugin, entry)
+    except ConfigError as error:
+        return error
+    return None
+
+
+def _added_entries() -> Iterator[tuple[Plugin, StageEntry]]:
+    for plugin in plugins("stage", (*SHARD_STAGES, *CORPUS_STAGES, "all")).values():
+        entry = plugin.load()
+        if not isinstance(entry, StageEntry) or entry.name != plugin.point.name:
+            raise plugin.error("is no ShardStageEntry or CorpusStageEntry of this name (pipeline.stage_entry)")
+        if entry.section is None:
+            raise plugin.error("has no section of the config")
+        if not entry.name.isidentifier() or hasattr(BaseModel, entry.name):
+            raise plugin.error("has a name that no section of the config can have")
+        yield plugin, replace(entry, package=plugin.package)
+
+
+def _lacks(entry: StageEntry) -> list[str]:
+    """The tables or stages that an entry uses and that are not there (yet)."""
+    if isinstance(entry, ShardStageEntry):
+        return [f"table {table}" for table in entry.reads if table not in TABLES]
+    return [f"stage {stage}" for stage in entry.after if stage not in SHARD_STAGES and stage not in CORPUS_STAGES]
+
+
+def _add(plugin: Plugin, entry: StageEntry) -> None:
+    if isinstance(entry, ShardStageEntry):
+        if entry.schema is None or "uid" not in entry.schema.names:
+            raise plugin.error("has no schema with a uid for the table that it writes")
+        if entry.writes in TABLES:
+            raise plugin.error(f"writes table {entry.writes}, which another stage writes")
+        for table, schema in TABLES.items():
+            if known := (set(schema.names) & set(entry.schema.names)) - {"uid"}:
+                raise plugin.error(f"has columns that table {table} has: {', '.join(sorted(known))}")
+        TABLES[entry.writes] = entry.schema
+        SHARD_STAGES[entry.name] = entry
+    else:
+        CORPUS_STAGES[entry.name] = entry
+    assert entry.section is not None
+    ADDED_SECTIONS[entry.name] = entry.section
+
+
+# An error of a package waits here until a command tells of it: reading a corpus does not depend on its stages.
+PLUGIN_ERROR = _add_stages()
 STAGES = (*SHARD_STAGES, *CORPUS_STAGES)

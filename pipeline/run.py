@@ -23,7 +23,7 @@ from pipeline.errors import ConfigError, StorageError, WorkerCrash
 from pipeline.executors.machine import default_workers
 from pipeline.exit_code import exit_code
 from pipeline.logs import LogStyle
-from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
+from pipeline.registry import CORPUS_STAGES, PLUGIN_ERROR, SHARD_STAGES
 from pipeline.state.ledger import Redo
 from pipeline.state.planning import ensure_planned, keep_config, list_objects
 from pipeline.state.records import find_manifest, read_manifest
@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.configure(LogStyle())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # let workers close their stages
     try:
+        if PLUGIN_ERROR:
+            raise PLUGIN_ERROR
         request = parse(arguments)
         logs.configure(request.options.log_style)
         return _dispatch(request, Console())

@@ -1,9 +1,8 @@
-"""The captioners. A captioner is one line here and one module (docs/captioning.md)."""
-
-from importlib import import_module
+"""The captioners. A captioner is one line here and one module (docs/captioning.md), or an installed package adds it."""
 
 from caption.captioners.result import Captioner
 from caption.config import CaptionConfig
+from pipeline import plugins
 
 # name -> module with `load(config, threads) -> Captioner`; imported only when it is used
 CAPTIONERS = {
@@ -17,6 +16,7 @@ def load_captioner(config: CaptionConfig, threads: int = 1) -> Captioner:
     """The captioner that the config names, ready to work.
 
     Raises:
-        ConfigError: its model, server or prompt is not there.
+        ConfigError: no captioner has this name, or its model, server or prompt is not there.
     """
-    return import_module(CAPTIONERS[config.captioner]).load(config, threads)
+    captioner: Captioner = plugins.load("captioner", config.captioner, CAPTIONERS).load(config, threads)
+    return captioner

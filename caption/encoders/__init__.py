@@ -1,4 +1,5 @@
-"""Encoders: pictures and sentences to vectors of one space. An encoder is one line in `ENCODERS` and one module.
+"""Encoders: pictures and sentences to vectors of one space. An encoder is one line in `ENCODERS` and one module,
+or an installed package adds it (docs/extend.md).
 
 Every table that holds vectors holds the encoder's id. An id is `NAME:DETAILS@HASH`: NAME is registered here, DETAILS
 are the module's own, HASH is of the weights that were loaded. It suffices to load the same encoder again, and to notice
@@ -6,13 +7,13 @@ when the same name brings other weights.
 """
 
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
 from caption.config import EncoderConfig
+from pipeline import plugins
 from pipeline.errors import ConfigError
 
 # name -> module with `from_config(config, threads, batch_size) -> Encoder` and `from_details(details) -> Encoder`
@@ -70,7 +71,5 @@ def load_encoder_by_id(id: str) -> Encoder:
     return encoder
 
 
-def _module(name: str):
-    if name not in ENCODERS:
-        raise ConfigError(f"unknown encoder {name!r}; there are: {', '.join(ENCODERS)}")
-    return import_module(ENCODERS[name])
+def _module(name: str) -> Any:
+    return plugins.load("encoder", name, ENCODERS)

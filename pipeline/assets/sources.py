@@ -3,14 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
+from pipeline import plugins
 from pipeline.assets.config import AssetsConfig
-from pipeline.errors import ConfigError
 from pipeline.store.rows import Row
 
-# name -> where its class is; imported only when it is asked for
+# name -> where its class is; imported only when it is asked for. Packages may add others (docs/extend.md).
 SOURCES = {
     "folder": "pipeline.assets.folder:FolderSource",
     "manifest": "pipeline.assets.manifest:ManifestSource",
@@ -65,9 +64,7 @@ def make_source(config: AssetsConfig) -> AssetSource:
     """The asset source that the config names.
 
     Raises:
-        ConfigError: no source has this name.
+        ConfigError: no source has this name, or an installed package that adds one is at fault.
     """
-    if config.source not in SOURCES:
-        raise ConfigError(f"assets.source: there is no source '{config.source}'; there are: {', '.join(SOURCES)}")
-    module, _, attribute = SOURCES[config.source].partition(":")
-    return getattr(import_module(module), attribute)(config)
+    source: type[AssetSource] = plugins.load("asset source", config.source, SOURCES)
+    return source(config)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.config import Config
-from pipeline.registry import ShardStageEntry
+from pipeline.stage_entry import ShardStageEntry
 
 
 def upstream(stage: str, stages: Mapping[str, ShardStageEntry]) -> list[str]:

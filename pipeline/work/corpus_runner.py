@@ -4,9 +4,10 @@ import time
 from functools import partial
 
 from pipeline.config import Config
-from pipeline.registry import CORPUS_STAGES, SHARD_STAGES, CorpusStageEntry, missing_package
+from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.settings import content_hash
 from pipeline.stage import Spread
+from pipeline.stage_entry import CorpusStageEntry, missing_package
 from pipeline.state.records import DoneNote, done_path, find_done
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.read_ahead import read_ahead

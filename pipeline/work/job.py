@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from pipeline.config import Config
 from pipeline.errors import PipelineError, Timeout
 from pipeline.logs import LogStyle
-from pipeline.registry import SHARD_STAGES, ShardStageEntry
+from pipeline.registry import SHARD_STAGES
 from pipeline.stage import Failure
+from pipeline.stage_entry import ShardStageEntry
 from pipeline.state.ledger import Redo
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.work.policy import Policy

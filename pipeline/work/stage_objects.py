@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.registry import missing_package
 from pipeline.stage import Stage, StageContext
+from pipeline.stage_entry import missing_package
 from pipeline.store.leftovers import SCRATCH, owned_name, remove_dead
 from pipeline.work.job import Job
 

@@ -4,7 +4,8 @@ import pytest
 
 from pipeline.config import Config
 from pipeline.errors import ConfigError
-from pipeline.registry import CORPUS_STAGES, SHARD_STAGES, STAGES, CorpusStageEntry, ShardStageEntry
+from pipeline.registry import CORPUS_STAGES, SHARD_STAGES, STAGES
+from pipeline.stage_entry import CorpusStageEntry, ShardStageEntry
 from pipeline.store.schema import TABLES
 
 
