@@ -5,6 +5,9 @@ import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+_RUNTIME: JsonDict = {"runtime": True}  # marks the fields made with `runtime`
 
 
 class Section(BaseModel):
@@ -19,14 +22,12 @@ class Section(BaseModel):
         """The fields that decide what the stage writes, as JSON-able values."""
         fields = type(self).model_fields
         values = self.model_dump(mode="json")
-        return {
-            name: value for name, value in values.items() if not (fields[name].json_schema_extra or {}).get("runtime")
-        }
+        return {name: value for name, value in values.items() if fields[name].json_schema_extra != _RUNTIME}
 
 
 def runtime(default: Any, **kwargs: Any) -> Any:
     """A field that changes speed or safety, not results: it may differ when a run is taken up again."""
-    return Field(default, json_schema_extra={"runtime": True}, **kwargs)
+    return Field(default, json_schema_extra=_RUNTIME, **kwargs)
 
 
 def content_hash(value: Any) -> str:

@@ -54,7 +54,8 @@ def load_encoder(config: EncoderConfig, threads: int = 1, batch_size: int = 64) 
     Raises:
         ConfigError: no such encoder, or its weights cannot be loaded.
     """
-    return _module(config.encoder).from_config(config, threads, batch_size)
+    encoder: Encoder = _module(config.encoder).from_config(config, threads, batch_size)
+    return encoder
 
 
 def load_encoder_by_id(id: str) -> Encoder:
@@ -65,7 +66,7 @@ def load_encoder_by_id(id: str) -> Encoder:
     """
     name, _, rest = id.partition(":")
     details, _, _ = rest.rpartition("@")
-    encoder = _module(name).from_details(details)
+    encoder: Encoder = _module(name).from_details(details)
     if encoder.id != id:
         raise ConfigError(f"encoder {id}: the weights here are others, they make {encoder.id}; embed the corpus again")
     return encoder

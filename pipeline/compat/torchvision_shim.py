@@ -7,7 +7,9 @@ need the Python half only. Call `prepare_torchvision()` before importing any of 
 
 import importlib.util
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
@@ -39,7 +41,7 @@ def prepare_torchvision() -> None:
 
 def _extension_loads() -> bool:
     spec = importlib.util.find_spec("torchvision")
-    if spec is None:
+    if spec is None or not spec.submodule_search_locations:
         return True  # nothing to prepare
     (folder,) = spec.submodule_search_locations
     extensions = [*Path(folder).glob("_C*.so"), *Path(folder).glob("_C*.pyd")]
@@ -51,8 +53,8 @@ def _extension_loads() -> bool:
     return bool(extensions)
 
 
-def _missing(name: str):
-    def operator(*args):
+def _missing(name: str) -> Callable[..., NoReturn]:
+    def operator(*args: object) -> NoReturn:
         raise RuntimeError(
             f"torchvision::{name} is not available: torchvision's compiled extension does not load beside torch "
             f"{torch.__version__}. Install the torchvision that was built for this torch."

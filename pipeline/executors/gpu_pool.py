@@ -29,14 +29,14 @@ class GpuStep:
 
     step: Step
     actor: Any = None
-    report: ray.ObjectRef | None = None
+    report: ray.ObjectRef[Any] | None = None
     crash: Exception | None = None  # of an actor that was to take it
 
 
 class GpuPool:
     """Runs steps of all GPU stages: a pool for each stage could not be placed on a machine with one GPU."""
 
-    def __init__(self, job: ray.ObjectRef, needs: Sequence[Resources], policy: Policy):
+    def __init__(self, job: ray.ObjectRef[Any], needs: Sequence[Resources], policy: Policy):
         """
         Args:
             needs: of the GPU stages; none: nothing will be submitted.
@@ -46,9 +46,9 @@ class GpuPool:
         self._gpus = max((need.gpus for need in needs), default=0)
         self._threads = max((max(1, int(need.cpus)) for need in needs), default=1)
         self._waiting: deque[GpuStep] = deque()
-        self._starting: dict[ray.ObjectRef, Any] = {}  # its first sign of life -> actor
+        self._starting: dict[ray.ObjectRef[Any], Any] = {}  # its first sign of life -> actor
         self._idle: list[Any] = []
-        self._busy: dict[ray.ObjectRef, GpuStep] = {}
+        self._busy: dict[ray.ObjectRef[Any], GpuStep] = {}
         self._fully_used = time.monotonic()  # when there were last no more actors than work
 
     def submit(self, step: Step) -> GpuStep:
@@ -58,12 +58,12 @@ class GpuPool:
         self._deal()
         return submitted
 
-    def refs(self) -> list[ray.ObjectRef]:
+    def refs(self) -> list[ray.ObjectRef[Any]]:
         """What to wait for: `ready` is to be told which of these is ready."""
         self._deal()
         return [*self._starting, *self._busy]
 
-    def ready(self, ref: ray.ObjectRef) -> GpuStep | None:
+    def ready(self, ref: ray.ObjectRef[Any]) -> GpuStep | None:
         """The step that has ended with `ref`; None if it was an actor that has started."""
         if ref in self._busy:
             return self._busy[ref]
@@ -87,12 +87,12 @@ class GpuPool:
             WorkerCrash: its actor could not start.
             ray.exceptions.RayError: as `ray.get` does.
         """
-        if ended.crash is not None:
+        if ended.report is None:
             raise WorkerCrash(f"no actor for stage {ended.step.stage} could start: {ended.crash}") from ended.crash
         del self._busy[ended.report]
         actor, ended.actor = ended.actor, None  # Ray keeps an actor that anybody knows
         try:
-            report = ray.get(ended.report)
+            report: ShardReport = ray.get(ended.report)
         except exceptions.RayTaskError:  # the step failed, not the actor
             self._idle.append(actor)
             raise
@@ -131,7 +131,7 @@ class GpuPool:
         # It holds no CPU: an actor lives long, and must never take the last CPU from the tasks.
         actor_class = ray.remote(num_cpus=0, num_gpus=self._gpus, max_restarts=0, max_task_retries=0)(GpuWorker)
         environment = {"env_vars": thread_environment(self._threads)}
-        actor = actor_class.options(runtime_env=environment).remote(self._job, self._threads)
+        actor: Any = actor_class.options(runtime_env=environment).remote(self._job, self._threads)
         self._starting[actor.started.remote()] = actor
 
     def _end_one(self) -> None:

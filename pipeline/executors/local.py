@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 
 from pipeline import logs
 from pipeline.errors import ConfigError, WorkerCrash
@@ -53,7 +54,7 @@ class ProcessWorkers:
         self.window = count
         self._job = job
         self._threads = threads
-        self._processes: dict[Connection, multiprocessing.Process] = {}
+        self._processes: dict[Connection, BaseProcess] = {}
         self._idle = [self._start() for _ in range(count)]
 
     def submit(self, step: Step) -> Connection:
@@ -63,21 +64,22 @@ class ProcessWorkers:
         return link
 
     def wait(self, handles: list[Connection], timeout_s: float) -> Connection | None:
-        return next(iter(wait(handles, timeout_s)), None)
+        ready = wait(handles, timeout_s)
+        return next((handle for handle in handles if handle in ready), None)
 
     def kill(self, handle: Connection) -> None:
         self._processes[handle].kill()
 
     def result(self, handle: Connection) -> ShardReport:
         try:
-            answer = handle.recv()
+            answer: ShardReport | Exception = handle.recv()
         except (EOFError, ConnectionError) as error:
             process = self._processes.pop(handle)
             process.join()
             self._idle.append(self._start())
             raise WorkerCrash(f"the worker process died (exit code {process.exitcode})") from error
         self._idle.append(handle)
-        if isinstance(answer, BaseException):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -117,6 +119,7 @@ def _serve(job: Job, threads: int, link: Connection) -> None:
                 step = link.recv()
             except (EOFError, ConnectionError):
                 return
+            answer: ShardReport | Exception
             try:
                 answer = run_shard(job, step, objects)
             except ConfigError as error:  # its message says all
@@ -128,7 +131,9 @@ def _serve(job: Job, threads: int, link: Connection) -> None:
 
 def end_with_parent() -> None:
     """A parent that was killed cannot end its workers."""
-    wait([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a worker process
+    wait([parent.sentinel])
     os._exit(1)
 
 

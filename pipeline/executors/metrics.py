@@ -12,7 +12,7 @@ from pipeline.work.job import ShardReport
 class RunMetrics:
     """Counters of this run. Prometheus sees them as ray_clip_gs_…_total."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._done = Counter("clip_gs_objects_done", "Objects with a row, in shards that this run ended.", ("stage",))
         self._failed = Counter("clip_gs_objects_failed", "Objects with an error, in these shards.", ("stage",))
         self._seconds = Counter("clip_gs_stage_seconds", "Seconds that workers spent on these shards.", ("stage",))

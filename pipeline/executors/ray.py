@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from contextlib import suppress
+from typing import Any
 
 import ray
 from ray import exceptions
@@ -40,6 +41,7 @@ NODES_FOR_S = 5.0  # that what is known of the nodes counts as true
 CLOSING_ROUNDS = 4
 
 Place = tuple[str, int]  # node, process
+Handle = ray.ObjectRef[Any] | GpuStep  # of a step: by a task, or by a GPU actor
 
 
 def run(job: Job, chains: Chains, workers: int, on_report: OnReport) -> None:
@@ -87,7 +89,7 @@ class RayWorkers:
     def window(self) -> int:
         return self._workers or tasks_at_once(self._nodes(), self._policy.chains_per_cpu)
 
-    def submit(self, step: Step) -> ray.ObjectRef | GpuStep:
+    def submit(self, step: Step) -> Handle:
         needs = self._resources[step.stage]
         if needs.gpus:
             return self._gpu_pool.submit(step)
@@ -98,7 +100,7 @@ class RayWorkers:
         task = self._run_step.options(**options, max_retries=0, runtime_env=environment, name=step.stage)
         return task.remote(self._job, step, _threads(needs))
 
-    def wait(self, handles: list[ray.ObjectRef | GpuStep], timeout_s: float) -> ray.ObjectRef | GpuStep | None:
+    def wait(self, handles: list[Handle], timeout_s: float) -> Handle | None:
         deadline = time.monotonic() + timeout_s
         tasks = dict.fromkeys(handle for handle in handles if not isinstance(handle, GpuStep))
         while True:
@@ -110,23 +112,24 @@ class RayWorkers:
             if ended is not None:
                 return ended
 
-    def kill(self, handle: ray.ObjectRef | GpuStep) -> None:
+    def kill(self, handle: Handle) -> None:
         if isinstance(handle, GpuStep):
             self._gpu_pool.kill(handle)
         else:
             ray.cancel(handle, force=True)
 
-    def result(self, handle: ray.ObjectRef | GpuStep) -> ShardReport:
+    def result(self, handle: Handle) -> ShardReport:
         try:
             if isinstance(handle, GpuStep):
                 return self._gpu_pool.result(handle)
-            report, place, threads = ray.get(handle)
+            done: tuple[ShardReport, Place, int] = ray.get(handle)
         except exceptions.RayTaskError as error:
             if isinstance(error.cause, Exception):
                 raise error.cause from error
             raise
         except CRASHES as error:
             raise worker_crash(error) from error
+        report, place, threads = done
         self._open[place] = threads
         return report
 
@@ -146,7 +149,7 @@ class RayWorkers:
                 with suppress(*CRASHES):  # what was lost with its node needs no closing
                     self._open.pop(ray.get(closed), None)
 
-    def _close_on(self, place: Place, threads: int) -> ray.ObjectRef:
+    def _close_on(self, place: Place, threads: int) -> ray.ObjectRef[Any]:
         node = NodeAffinitySchedulingStrategy(place[0], soft=True)
         environment = {"env_vars": thread_environment(threads)}
         return self._close.options(num_cpus=1, scheduling_strategy=node, runtime_env=environment).remote()

@@ -41,7 +41,7 @@ def spread(
         )
         shared = ray.put(function)
         results: list[Any] = [None] * len(items)
-        under_way: dict[ray.ObjectRef, int] = {}
+        under_way: dict[ray.ObjectRef[Any], int] = {}
         for place, item in enumerate(items):
             while len(under_way) >= window:
                 _collect(under_way, results)
@@ -56,7 +56,7 @@ def _call(style: LogStyle, function: Callable[[Any], Any], item: Any) -> Any:
     return function(item)
 
 
-def _collect(under_way: dict[ray.ObjectRef, int], results: list[Any]) -> None:
+def _collect(under_way: dict[ray.ObjectRef[Any], int], results: list[Any]) -> None:
     """Wait for one task, and put its result in its place."""
     [ready], _ = ray.wait(list(under_way), num_returns=1)
     try:

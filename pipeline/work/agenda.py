@@ -28,7 +28,8 @@ def make_agenda(job: Job, stages: Sequence[str], shards: Sequence[int]) -> Agend
         ConfigError: a finished shard was made by another config, and the job does not make it again.
     """
     ledger = Ledger(job.corpus, job.config, job.stages)
-    agenda = Agenda(**{name: dict.fromkeys(stages, 0) for name in ("totals", "todo", "failed", "waiting")})
+    totals, todo, failed, waiting = (dict.fromkeys(stages, 0) for _ in range(4))
+    agenda = Agenda({}, totals, todo, failed, waiting)
     for shard in ledger.walk(shards if stages else (), errors=True):
         to_process: dict[str, int] = {}
         for stage in stages:

@@ -146,10 +146,11 @@ class Processor:
         if len(items) != 1:
             error = ContractError(f"stage {self._stage.name} gave {len(items)} rows for object {uid}, not one")
             return Failure.from_exception(uid, error)
-        if isinstance(items[0], Failure):
-            return items[0]
+        [item] = items
+        if isinstance(item, Failure):
+            return item
         try:
-            return table_from_rows(items, self._schema)
+            return table_from_rows([item], self._schema)
         except (KeyError, ValueError, TypeError, OverflowError, pa.ArrowException) as error:
             reason = error.args[0] if isinstance(error, KeyError) else error
             wrong = ContractError(f"stage {self._stage.name} gave a bad row for object {uid}: {reason}")
