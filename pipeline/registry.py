@@ -58,8 +58,8 @@ def _added_entries() -> Iterator[tuple[Plugin, StageEntry]]:
         entry = plugin.load()
         if not isinstance(entry, StageEntry) or entry.name != plugin.point.name:
             raise plugin.error("is no ShardStageEntry or CorpusStageEntry of this name (pipeline.stage_entry)")
-        if entry.section is None:
-            raise plugin.error("has no section of the config")
+        if entry.section is None or any(field.is_required() for field in entry.section.model_fields.values()):
+            raise plugin.error("has no section of the config whose fields all have defaults")
         if not entry.name.isidentifier() or hasattr(BaseModel, entry.name):
             raise plugin.error("has a name that no section of the config can have")
         yield plugin, replace(entry, package=plugin.package)

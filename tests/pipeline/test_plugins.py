@@ -96,10 +96,11 @@ from pipeline.stage_entry import ShardStageEntry
 def entry(name, reads=("views",), writes="t", column="x", section=Section):
     schema = pa.schema([("uid", pa.string()), (column, pa.string())])
     return ShardStageEntry(name, "nowhere:Nothing", reads, writes, section=section, schema=schema)
-good, missing, taken, column, bare = (
-    entry("good"), entry("missing", reads=("nothing",)), entry("taken", writes="views"),
-    entry("column", column="images"), entry("bare", section=None),
-)
+class Required(Section):
+    radius: int
+good, missing, taken = entry("good"), entry("missing", reads=("nothing",)), entry("taken", writes="views")
+column, bare = entry("column", column="images"), entry("bare", section=None)
+required = entry("required", section=Required)
 """
 
 
@@ -112,9 +113,10 @@ good, missing, taken, column, bare = (
         ("missing = entries:missing", "uses table nothing, which is not there"),
         ("taken = entries:taken", "writes table views, which another stage writes"),
         ("column = entries:column", "has columns that table views has: images"),
-        ("bare = entries:bare", "has no section of the config"),
+        ("bare = entries:bare", "has no section of the config whose fields all have defaults"),
+        ("required = entries:required", "has no section of the config whose fields all have defaults"),
     ],
-    ids=["import", "name", "type", "reads", "table", "column", "section"],
+    ids=["import", "name", "type", "reads", "table", "column", "section", "default"],
 )
 def test_a_package_at_fault_is_named_in_one_line(tmp_path, points, message):
     make_installed(tmp_path, "faulty", f"[clip_gs.stages]\n{points}\n")
