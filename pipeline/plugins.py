@@ -7,8 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from pipeline.errors import ConfigError
-
-OURS = "clip-gs-corpus"
+from pipeline.version import PACKAGE
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def plugins(kind: str, ours: Iterable[str]) -> dict[str, Plugin]:
         ConfigError: a name is taken, by us or by another package.
     """
     found: dict[str, Plugin] = {}
-    owners = dict.fromkeys(ours, OURS)
+    owners = dict.fromkeys(ours, PACKAGE)
     for point in sorted(entry_points(group=f"clip_gs.{kind.replace(' ', '_')}s"), key=lambda point: point.name):
         plugin = Plugin(kind, point)
         if point.name in owners:

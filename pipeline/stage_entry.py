@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import ConfigError
-from pipeline.plugins import OURS
 from pipeline.settings import Section
 from pipeline.stage import CorpusStage, Stage
+from pipeline.version import PACKAGE
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ShardStageEntry:
     # Of a stage that another package adds; of ours they stand in pipeline/config.py and pipeline/store/schema.py.
     section: type[Section] | None = None
     schema: pa.Schema | None = None  # of the table that it writes
-    package: str = OURS  # filled in from the package's metadata
+    package: str = PACKAGE  # filled in from the package's metadata
 
     def load(self) -> type[Stage[Any]]:
         """The stage's class.
@@ -48,7 +48,7 @@ class CorpusStageEntry:
     after: tuple[str, ...]  # stages whose results it uses
     extra: str = ""
     section: type[Section] | None = None  # of a stage that another package adds
-    package: str = OURS
+    package: str = PACKAGE
 
     def load(self) -> type[CorpusStage[Any]]:
         """The stage's class.

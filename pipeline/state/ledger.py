@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from pipeline.config import Config
 from pipeline.errors import ConfigError
-from pipeline.registry import ShardStageEntry
 from pipeline.settings import content_hash
+from pipeline.stage_entry import ShardStageEntry
 from pipeline.state.lineage import differences, stage_content, with_defaults
 from pipeline.state.records import read_manifest
 from pipeline.store.corpus_store import CorpusStore

@@ -59,7 +59,7 @@ def write_shard(
     ):
         output = _Output(writer, job.policy.group_bytes)
         for batch in _batches(work, batch_size):
-            if batch[0] in work.kept:
+            if finished is not None and batch[0] in work.kept:
                 output.add(batch[0], finished.table(batch[0]), work.kept[batch[0]])
                 continue
             for result in results(batch):

@@ -70,10 +70,11 @@ def test_its_stages_run_by_name_on_what_its_source_lists(run, tmp_path):
     assert status["stages"]["weigh"]["done"] == 3 and status["corpus_stages"]["average"] == {"due": False}
 
 
-def test_the_help_tells_of_its_section(run):
+def test_the_help_tells_of_its_stages_and_sections(run):
     text = run("--help")
+    assert re.search(r"--stage {[^}]*\bweigh\b", text) and re.search(r"weigh +How assets are weighed", text)
+    text = run("--help", "weigh")
     assert "--weigh.grams-per-byte" in text and "Weight of one byte" in text
-    assert re.search(r"assets,.*weigh", text)
 
 
 def test_its_captioner_and_encoder_are_loaded_by_name(installed):
