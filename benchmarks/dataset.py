@@ -36,18 +36,19 @@ from benchmarks.record import RESULTS, record
 from pipeline import Corpus
 from pipeline.config import Config
 from pipeline.pack.stage import PackStage
-from pipeline.reading.objects import GAUSSIAN_COLUMNS, decode_image
+from pipeline.reading.objects import decode_image
 from pipeline.reading.torch_stream import COLUMNS, DECODED_ROWS, TripletStream
 from pipeline.reading.triplets import Triplets
 from pipeline.store.rows import Row, table_from_rows
 from pipeline.store.schema import INDEX, TABLES, TRIPLET_TABLES, triplets_schema
+from pipeline.values.splat import ATTRIBUTES
 from pipeline.work.policy import Policy
 
 SHARD_SIZE = 64
 PASSES = 3  # the fastest counts
 LARGER = 8  # so many times the objects, packed to see that memory does not grow
 COMPARED = 32  # objects that are also written as PLY, SPZ and PNG, beside which their WebP is counted
-LARGE = ("images", "points", "point_normals", "point_colors", *GAUSSIAN_COLUMNS, "image_embeddings")
+LARGE = ("images", "points", "point_normals", "point_colors", *ATTRIBUTES, "image_embeddings")
 
 
 def main() -> None:
@@ -223,7 +224,7 @@ def write_tar(corpus: Corpus, path: Path) -> Path:
 def tables(figures: Mapping[str, float]) -> str:
     """Sizes and readers as Markdown."""
     whole = figures["bytes_per_object"]
-    splat = sum(figures[f"{name}_bytes_per_object"] for name in GAUSSIAN_COLUMNS)
+    splat = sum(figures[f"{name}_bytes_per_object"] for name in ATTRIBUTES)
     webp, ply, png = (figures[f"{name}_bytes_per_object"] for name in ("webp", "ply", "png"))
     sizes = {name: figures[f"{name}_bytes_per_object"] for name in LARGE}
     lines = [

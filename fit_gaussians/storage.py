@@ -6,6 +6,7 @@ space and that the low bits of every value are zero (stored BYTE_STREAM_SPLIT + 
 
 import numpy as np
 
+from pipeline.values.quaternions import multiply, with_positive_w
 from pipeline.values.splat import Gaussians
 
 MEANS_STEP = 2.0**-13
@@ -37,8 +38,7 @@ def canonical(splat: Gaussians) -> Gaussians:
     w, x, y, z = quats.T
     turned = np.stack([quats, np.stack([-x, w, z, -y], 1), np.stack([-y, -z, w, x], 1), np.stack([-z, y, -x, w], 1)])
     best = np.abs(turned[:, :, 0]).argmax(0)
-    quats = turned[best, np.arange(len(quats))]
-    quats *= np.where(quats[:, :1] < 0, -1, 1)
+    quats = with_positive_w(turned[best, np.arange(len(quats))])
     quats /= np.linalg.norm(quats, axis=1, keepdims=True)
     return Gaussians(
         splat.means,
@@ -88,23 +88,8 @@ def _permute_axes(quats: np.ndarray, order: np.ndarray) -> np.ndarray:
     result = np.empty_like(quats)
     for permutation, turn in turns.items():
         chosen = (order == permutation).all(1)
-        result[chosen] = _multiply(quats[chosen], np.array(turn))
+        result[chosen] = multiply(quats[chosen], np.array(turn))
     return result
-
-
-def _multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Hamilton product of quaternions wxyz."""
-    aw, ax, ay, az = np.moveaxis(a, -1, 0)
-    bw, bx, by, bz = np.moveaxis(b, -1, 0)
-    return np.stack(
-        [
-            aw * bw - ax * bx - ay * by - az * bz,
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-        ],
-        -1,
-    )
 
 
 def _to_grid(values: np.ndarray, step: float) -> np.ndarray:

@@ -17,16 +17,17 @@ import numpy as np
 import pyarrow as pa
 import tyro
 
-from model.data.gaussians import gaussians_from_row, rotate
+from model.data.similarity import rotate
 from model.splat_encoder import load_encoder
 from pipeline.errors import AssetError, ConfigError, PipelineError
 from pipeline.exit_code import exit_code
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.table_writer import TableWriter
 from pipeline.values.frames import Y_UP_TO_Z_UP
+from pipeline.values.packed import pack
+from pipeline.values.splat import ATTRIBUTES
 
 SCHEMA = pa.schema([("uid", pa.string()), ("encoder", pa.string()), ("embedding", pa.list_(pa.float32()))])
-GAUSSIAN_COLUMNS = ["uid", "means", "quats", "scales", "opacities", "colors"]
 MESH_FORMATS = (".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx", ".dae", ".usdz")
 OBJECTS_AT_ONCE = 64
 
@@ -92,8 +93,8 @@ def corpus_splats(corpus: CorpusStore) -> Iterator[tuple[str, np.ndarray]]:
     if not shards:
         raise ConfigError(f"{corpus.uri} holds no Gaussians: run the fit stage, or name a .ply or mesh file")
     for shard in shards:
-        for row in corpus.read_rows("gaussians", shard, columns=GAUSSIAN_COLUMNS):
-            yield row["uid"], gaussians_from_row(row)
+        for row in corpus.read_rows("gaussians", shard, columns=["uid", *ATTRIBUTES]):
+            yield row["uid"], pack(row)
 
 
 def _read_splat(path: Path) -> np.ndarray | None:
@@ -104,7 +105,7 @@ def _read_splat(path: Path) -> np.ndarray | None:
         header = file.read(65536).partition(b"end_header")[0]
     if b" f_dc_0" not in header:
         return None
-    return gaussians_from_row(read_ply(path).splat.arrays())
+    return pack(read_ply(path).splat.arrays())
 
 
 def _fitted_mesh(path: Path, config: str) -> Iterator[tuple[str, np.ndarray]]:

@@ -18,6 +18,7 @@ from fit_gaussians.rasterize.conventions import (
     NEAR_PLANE,
     TRANSMITTANCE_MIN,
 )
+from pipeline.values.quaternions import rotation_rows
 
 
 class Projection(NamedTuple):
@@ -87,13 +88,8 @@ def rasterize_reference(
 
 def quats_to_rotations(quats: Tensor) -> Tensor:
     """Rotation matrices [..., 3, 3] of quaternions wxyz [..., 4] of any norm above 0."""
-    w, x, y, z = torch.nn.functional.normalize(quats, dim=-1).unbind(-1)
-    rows = [
-        torch.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], -1),
-        torch.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], -1),
-        torch.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], -1),
-    ]
-    return torch.stack(rows, -2)
+    rows = rotation_rows(*torch.nn.functional.normalize(quats, dim=-1).unbind(-1))
+    return torch.stack([torch.stack(row, -1) for row in rows], -2)
 
 
 def project(

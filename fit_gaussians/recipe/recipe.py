@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from fit_gaussians.rasterize.harmonics import SH_C0
 from fit_gaussians.recipe.schedule import Schedule
+from pipeline.values.splat import SH_C0
 
 
 @dataclass(frozen=True)

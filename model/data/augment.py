@@ -3,7 +3,8 @@
 import numpy as np
 
 from model.config import AugmentConfig
-from model.data.gaussians import COLORS, rotate, scale_and_shift
+from model.data.similarity import rotate, scale_and_shift
+from pipeline.values.packed import COLORS
 
 GREY = 0.4  # Uni3D's stand-in for a missing colour
 

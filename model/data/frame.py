@@ -6,8 +6,9 @@ the farthest point at distance 1.
 
 import numpy as np
 
-from model.data.gaussians import MEANS, rotate, scale_and_shift
+from model.data.similarity import rotate, scale_and_shift
 from pipeline.values.frames import Y_UP_TO_Z_UP
+from pipeline.values.packed import MEANS
 
 
 def to_model_frame(gaussians: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from model.data.gaussians import MEANS
 from model.data.orders import patch_orders
+from pipeline.values.packed import MEANS
 
 # Uni3D's point operators (pointnet2) never pick a point this close to the origin, save the first; its weights know
 # patches chosen so.

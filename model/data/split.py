@@ -11,17 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from model.data.gaussians import WIDTH, gaussians_from_row
 from pipeline.errors import ConfigError
 from pipeline.reading.triplets import Triplets
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row
+from pipeline.values.packed import WIDTH, pack
+from pipeline.values.splat import ATTRIBUTES
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = [
     "uid", "name", "category", "lvis_category", "caption", "encoder", "image_embeddings", "text_embedding",
-    "view_weights", "means", "quats", "scales", "opacities", "colors",
+    "view_weights", *ATTRIBUTES,
 ]  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def load_split(
     gaussians, images = RaggedArray(Path(folder.name), "gaussians"), RaggedArray(Path(folder.name), "images")
     rows: list[Row] = []
     for row in Triplets(corpus, split).rows(COLUMNS, *part):
-        packed = gaussians_from_row(row)
+        packed = pack(row)
         _check(row, packed, rows[0] if rows else None, minimum_gaussians, minimum_views)
         gaussians.append(packed)
         images.append(row["image_embeddings"])

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from model.data.gaussians import COLORS, MEANS, OPACITY, QUATS, SCALES, WIDTH, rotate
+from model.data.similarity import rotate
 from pipeline.errors import ConfigError
 from pipeline.values.frames import Y_UP_TO_Z_UP
+from pipeline.values.packed import COLORS, MEANS, OPACITY, QUATS, SCALES, WIDTH
 
 GREY = 0.4  # Uni3D's colour for clouds that have none
 SOLID = 0.95  # opacity of a surface

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from model.data.gaussians import COLORS, MEANS
 from model.network.registry import ModelConfig
 from model.network.tokenizer import GaussianRefinement, PointEncoder, point_inputs, raw_attributes, refined_attributes
 from pipeline.compat.torchvision_shim import prepare_torchvision
+from pipeline.values.packed import COLORS, MEANS
 
 MAX_LOGIT_SCALE = math.log(100)  # temperature >= 0.01, as CLIP
 

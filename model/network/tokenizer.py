@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from model.data.gaussians import COLORS, MEANS, OPACITY, QUATS, SCALES, WIDTH
 from model.network.registry import ModelConfig
+from pipeline.values.packed import COLORS, MEANS, OPACITY, QUATS, SCALES, WIDTH
+from pipeline.values.quaternions import rotation_rows
 
 REFINED_WIDTH = 19  # means 3, colors 3, opacity 1, scales 3, rotation 9
 
@@ -101,12 +102,7 @@ def raw_attributes(patches: Tensor) -> Tensor:
 
 def rotation_matrices(quats: Tensor) -> Tensor:
     """[..., 4] wxyz unit quaternions to [..., 3, 3] rotation matrices."""
-    w, x, y, z = quats.unbind(-1)
-    entries = [
-        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
-    ]  # fmt: skip
+    entries = [entry for row in rotation_rows(*quats.unbind(-1)) for entry in row]
     return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
 
 

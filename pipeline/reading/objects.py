@@ -11,9 +11,8 @@ from PIL import Image
 
 from pipeline.store.rows import Row
 from pipeline.values.frames import z_up_matrix
-
-GAUSSIAN_COLUMNS = ("means", "quats", "scales", "opacities", "colors")
-GAUSSIAN_ORDER = ("means", "colors", "opacities", "scales", "quats")  # of the 14 values per Gaussian in the paper
+from pipeline.values.packed import pack
+from pipeline.values.splat import ATTRIBUTES, Gaussians
 
 IMAGE_FORMATS = ("WEBP", "PNG", "JPEG")  # what views are packed as; Pillow would try all that it knows
 
@@ -59,12 +58,12 @@ class CorpusObject:
     @property
     def splat(self) -> dict[str, np.ndarray]:
         """means [N, 3], quats [N, 4] wxyz, scales [N, 3], opacities [N], colors [N, 3]: float32, after activation."""
-        return {name: self.row[name] for name in GAUSSIAN_COLUMNS}
+        return {name: self.row[name] for name in ATTRIBUTES}
 
     @property
     def gaussians(self) -> np.ndarray:
         """[N, 14] float32 in the order of the CLIP-GS paper: means, colors, opacity, scales, quats."""
-        return np.concatenate([self.row[name].reshape(len(self.row["means"]), -1) for name in GAUSSIAN_ORDER], 1)
+        return pack(self.row)
 
     def to_asset_frame(self, points: np.ndarray) -> np.ndarray:
         """World points [N, 3] in the frame of the asset's own file: undoes centring, scaling and turning upright."""
@@ -77,8 +76,6 @@ class CorpusObject:
         Raises:
             ValueError: another format.
         """
-        from pipeline.values.splat import Gaussians
-
         target = Path(path or f"{self.uid}.{format}")
         splat = Gaussians.from_row(self.row)
         mode, eps2d = self.row["rasterize_mode"], self.row["eps2d"]

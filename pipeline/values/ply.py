@@ -8,9 +8,8 @@ from typing import BinaryIO
 import numpy as np
 from plyfile import PlyData, PlyElement, PlyParseError
 
-from fit_gaussians.rasterize.harmonics import SH_C0
 from pipeline.errors import AssetError
-from pipeline.values.splat import MAX_SH_DEGREE, Gaussians, rest_count
+from pipeline.values.splat import MAX_SH_DEGREE, SH_C0, Gaussians, rest_count
 
 BEFORE_REST = ("x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2")
 AFTER_REST = ("opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3")

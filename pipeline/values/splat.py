@@ -1,7 +1,7 @@
 """What a splat is, after activation: the dataclass that rows, files, the rasterizer and the metrics speak."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,11 @@ import numpy as np
 ATTRIBUTES = ("means", "quats", "scales", "opacities", "colors")
 """What every splat has, whatever its degree: the arguments of `rasterize`."""
 MAX_SH_DEGREE = 3
+SH_C0 = 0.28209479177387814
+"""The constant harmonic, 1 / (2 sqrt(pi)): in a 3DGS file, colour = 0.5 + SH_C0 * f_dc."""
+
+NO_REST = np.zeros((0, 0, 3), np.float32)
+"""Stands for [N, 0, 3] where a splat of degree 0 is made without coefficients."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Gaussians:
         scales: [N, 3] standard deviations along the Gaussian's axes, linear, > 0.
         opacities: [N] in (0, 1).
         colors: [N, 3] sRGB in [0, 1]: the colour without its view-dependent part.
-        sh_rest: [N, K, 3] coefficients, K = 0, 3, 8 or 15 for the degrees 0 to 3.
+        sh_rest: [N, K, 3] coefficients, K = 0, 3, 8 or 15 for the degrees 0 to 3; by default of degree 0.
     """
 
     means: np.ndarray
@@ -32,11 +37,11 @@ class Gaussians:
     scales: np.ndarray
     opacities: np.ndarray
     colors: np.ndarray
-    sh_rest: np.ndarray | None = None
+    sh_rest: np.ndarray = field(default_factory=lambda: NO_REST)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         n = len(self.means)
-        if self.sh_rest is None:
+        if self.sh_rest is NO_REST:
             object.__setattr__(self, "sh_rest", np.zeros((n, 0, 3), np.float32))
         shapes = {"means": (n, 3), "quats": (n, 4), "scales": (n, 3), "opacities": (n,), "colors": (n, 3)}
         for name, shape in shapes.items():
@@ -49,13 +54,13 @@ class Gaussians:
     def from_row(cls, row: Mapping[str, Any]) -> "Gaussians":
         """The splat of a row of the `gaussians` table, or of a joined one; tables without `sh_rest` are of degree 0."""
         rest = row.get("sh_rest")
-        rest = None if rest is None else rest.reshape(len(row["means"]), -1, 3)
+        rest = NO_REST if rest is None else rest.reshape(len(row["means"]), -1, 3)
         return cls(*(row[name] for name in ATTRIBUTES), rest)
 
     def __len__(self) -> int:
         return len(self.means)
 
-    def __getitem__(self, index) -> "Gaussians":
+    def __getitem__(self, index: slice | np.ndarray) -> "Gaussians":
         """The Gaussians that a numpy index (slice, mask, integers) picks, in its order."""
         return Gaussians(*(getattr(self, name)[index] for name in ATTRIBUTES), self.sh_rest[index])
 

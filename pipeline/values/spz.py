@@ -10,8 +10,7 @@ import struct
 
 import numpy as np
 
-from fit_gaussians.rasterize.harmonics import SH_C0
-from pipeline.values.splat import Gaussians, rest_count
+from pipeline.values.splat import SH_C0, Gaussians, rest_count
 
 MAGIC = 0x5053474E
 VERSION = 2

@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.errors import AssetError
 from pipeline.values.gltf import Document
+from pipeline.values.quaternions import rotation_rows
 
 MAX_DEPTH = 500  # of the tree; also what ends a cycle
 
@@ -66,13 +67,7 @@ def local_matrix(node: dict[str, Any]) -> np.ndarray:
     if "matrix" in node:
         return np.array(node["matrix"], np.float64).reshape(4, 4).T
     x, y, z, w = np.array(node.get("rotation", [0, 0, 0, 1]), np.float64)
-    rotation = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+    rotation = np.array(rotation_rows(w, x, y, z))
     matrix = np.eye(4)
     matrix[:3, :3] = rotation * np.array(node.get("scale", [1, 1, 1]), np.float64)
     matrix[:3, 3] = node.get("translation", [0, 0, 0])

@@ -7,7 +7,7 @@ import trimesh
 
 from model import encode, search
 from model.config import TrainConfig
-from model.data.gaussians import rotate
+from model.data.similarity import rotate
 from model.splat_encoder import load_encoder
 from model.training.train import train
 from pipeline import Corpus

@@ -23,6 +23,9 @@ from fit_gaussians.rasterize.kernels.layout import (
     SCALE_Z,
 )
 from fit_gaussians.rasterize.kernels.simd import absolute, broadcast, load_row, maximum, minimum, select, sqrt
+from pipeline.values import quaternions
+
+rotation_rows = inlined(quaternions.rotation_rows)
 
 
 @inlined
@@ -70,16 +73,6 @@ def unit_quaternion(gaussians, i):
     w, x, y, z = w / largest, x / largest, y / largest, z / largest
     inverse = 1.0 / sqrt(w * w + x * x + y * y + z * z)
     return (w * inverse, x * inverse, y * inverse, z * inverse), inverse / largest
-
-
-@inlined
-def rotation_rows(q):
-    w, x, y, z = q
-    return (
-        (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)),
-        (2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)),
-        (2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)),
-    )
 
 
 @inlined

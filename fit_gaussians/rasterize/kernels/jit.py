@@ -13,6 +13,8 @@ from numba import njit
 from numba.core.caching import FunctionCache
 from numba.core.registry import cpu_target
 
+from pipeline.values import quaternions
+
 FLOAT_FLAGS = ("reassoc", "nsz", "arcp", "contract", "afn")
 # The caller holds all arrays while a kernel runs, and kernels allocate none: counting references (nrt) would only cost.
 _OPTIONS = {
@@ -35,8 +37,8 @@ def kernel(function):
     """Compile an entry point, called from Python, and cache its machine code on disk.
 
     The cache lies beside the source or, where that is not writable, in the user's cache folder (NUMBA_CACHE_DIR
-    chooses another). It is keyed by the processor and by the source of the whole package: Numba alone would look
-    at the file of the entry point only and miss a change in a helper's file.
+    chooses another). It is keyed by the processor and by the source of the whole package and of what it
+    compiles from below: Numba alone would look at the file of the entry point only and miss a change in a helper's.
     """
     dispatcher = njit(**_OPTIONS)(function)
     try:
@@ -58,7 +60,7 @@ class _PackageCache(FunctionCache):
 
 def _hash_of_sources() -> str:
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+    for path in [*sorted(Path(__file__).parents[1].rglob("*.py")), Path(quaternions.__file__)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -54,7 +54,7 @@ def project(gaussians, camera, width, height, eps2d, antialiased, count, records
             clamp(slope_x, low_x, high_x), clamp(slope_y, low_y, high_y), inverse_z, camera
         )
         q, _ = unit_quaternion(gaussians, i)
-        rotation, scales = rotation_rows(q), scales_of(gaussians, i)
+        rotation, scales = rotation_rows(*q), scales_of(gaussians, i)
         m_x, m_y = scaled(times_rows(view_x, rotation), scales), scaled(times_rows(view_y, rotation), scales)
         xx, xy, yy, determinant, sharp_determinant = covariance_in_image(m_x, m_y, eps2d)
         inverse_det = 1.0 / determinant

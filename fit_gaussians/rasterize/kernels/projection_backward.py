@@ -104,7 +104,7 @@ def project_backward(gaussians, camera, width, height, eps2d, antialiased, count
         held_x, held_y = clamp(slope_x, low_x, high_x), clamp(slope_y, low_y, high_y)
         view_x, view_y = jacobian_times_rotation(held_x, held_y, inverse_z, camera)
         q, inverse_norm = unit_quaternion(gaussians, i)
-        rotation, scales = rotation_rows(q), scales_of(gaussians, i)
+        rotation, scales = rotation_rows(*q), scales_of(gaussians, i)
         turned_x, turned_y = times_rows(view_x, rotation), times_rows(view_y, rotation)
         m_x, m_y = scaled(turned_x, scales), scaled(turned_y, scales)
         xx, xy, yy, determinant, sharp_determinant = covariance_in_image(m_x, m_y, eps2d)

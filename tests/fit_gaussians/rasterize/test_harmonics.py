@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from fit_gaussians.rasterize.harmonics import SH_C0, view_colors
+from fit_gaussians.rasterize.harmonics import view_colors
 from fit_gaussians.rasterize.kernels.layout import NUM_GAUSSIAN_PLANES, NUM_GRADIENT_PLANES, RED, padded
 from fit_gaussians.rasterize.kernels.shade import shade, shade_backward
 from fit_gaussians.rasterize.kernels.view import camera_arrays
-from pipeline.values.splat import rest_count
+from pipeline.values.splat import SH_C0, rest_count
 
 N = 21  # not a whole number of vectors
 P = padded(N)

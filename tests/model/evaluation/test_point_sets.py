@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from model.data.frame import to_model_frame
-from model.data.gaussians import MEANS, SCALES
 from model.evaluate_points import Arguments, main, point_figures
 from model.evaluation.label_sets import label_set
 from model.evaluation.point_sets import read_point_set, splat_of_points
 from pipeline.errors import ConfigError
+from pipeline.values.packed import MEANS, SCALES
 
 
 def write_set(path, clouds: np.ndarray, labels: np.ndarray):

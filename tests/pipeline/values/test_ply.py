@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from plyfile import PlyData, PlyElement
 
-from fit_gaussians.rasterize.harmonics import SH_C0
 from pipeline.errors import AssetError
 from pipeline.values.ply import read_ply, write_ply
-from pipeline.values.splat import Gaussians, rest_count
+from pipeline.values.splat import SH_C0, Gaussians, rest_count
 from tests.fit_gaussians.scenes import sphere_points, splat_of
 
 STANDARD_ORDER = [

@@ -1,11 +1,10 @@
 import numpy as np
-import pytest
 from scipy.spatial.transform import Rotation
 
 from model.config import AugmentConfig
 from model.data.augment import augment, axis_rotation
 from model.data.frame import to_model_frame
-from model.data.gaussians import quat_from_matrix, rotate, scale_and_shift
+from model.data.similarity import rotate, scale_and_shift
 from tests.model.synthetic_triplets import random_gaussians
 
 
@@ -29,13 +28,6 @@ def test_scaling_scales_covariances(rng):
     moved = scale_and_shift(gaussians, 1.7, [1, 2, 3])
     np.testing.assert_allclose(moved[:, :3], gaussians[:, :3] * 1.7 + [1, 2, 3], rtol=1e-5)
     np.testing.assert_allclose(covariances(moved), 1.7**2 * covariances(gaussians), rtol=1e-4, atol=1e-9)
-
-
-@pytest.mark.parametrize("axis", range(3))
-def test_half_turns_have_their_quaternion(axis):
-    """Where the usual formula from the trace divides by zero."""
-    quat = quat_from_matrix(axis_rotation(axis, np.pi))
-    np.testing.assert_allclose(np.abs(quat), np.eye(4)[axis + 1], atol=1e-7)
 
 
 def test_axis_rotation_is_right_handed():
