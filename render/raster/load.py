@@ -53,6 +53,7 @@ class LoadedAsset:
     unreadable_textures: list[str]
 
 
+@np.errstate(invalid="ignore", over="ignore")  # what comes out infinite or NaN is refused by checks of its own
 def load(path: Path, to_z_up: np.ndarray, max_triangles: int) -> LoadedAsset:
     """Read an asset that `render.files.guards` has checked.
 

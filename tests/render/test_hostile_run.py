@@ -54,6 +54,7 @@ def run(tmp_path):
     return run_stages
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")  # numbers that are not finite are met with open eyes
 def test_no_file_is_lost_and_none_ends_the_run(run, tmp_path):
     cases = all_cases()
     write_cases({what: cases[what] for what in (*ERRORS, *SOUND)}, tmp_path / "files")

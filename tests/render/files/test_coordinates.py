@@ -29,7 +29,8 @@ def damaged(mesh, value):
 @pytest.mark.parametrize("name", ["asset.ply", "asset.stl", "asset.glb"])
 @pytest.mark.parametrize("value", [1.0, np.nan, -np.inf])
 def test_files_of_floats(tmp_path, name, value):
-    (tmp_path / name).write_bytes(damaged(chair_mesh(), value).export(file_type=name[-3:]))
+    with np.errstate(invalid="ignore"):  # in trimesh, which computes normals
+        (tmp_path / name).write_bytes(damaged(chair_mesh(), value).export(file_type=name[-3:]))
     assert is_refused(tmp_path / name) == (value != 1.0)
 
 
