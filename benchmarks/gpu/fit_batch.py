@@ -20,8 +20,8 @@ from statistics import median
 
 import torch
 
-from benchmarks.fit_corpus import views_of
-from benchmarks.fit_scenes import SCENES, render
+from benchmarks.fit.corpus import views_of
+from benchmarks.fit.scenes import SCENES, render
 from benchmarks.record import record
 from fit_gaussians.config import FitConfig
 from fit_gaussians.gpu.fit import fit_batch

@@ -2,7 +2,7 @@
 
     python -m benchmarks.gpu.parity
 
-The scene is that of benchmarks/raster.py at 256 x 256. Image figures are the share of pixels that differ from the
+The scene is that of benchmarks/fit/raster.py at 256 x 256. Image figures are the share of pixels that differ from the
 reference by more than 0.0001 (decisions near a threshold fall differently in float32) and the largest difference in the
 other pixels; gradient figures are |g - reference| / |reference| over those pixels, for random gradients of image and
 alpha. Also the milliseconds of gsplat's forward and backward pass.
@@ -17,7 +17,7 @@ import time
 import torch
 from torch import Tensor
 
-from benchmarks.raster import camera, scene
+from benchmarks.fit.raster import camera, scene
 from benchmarks.record import record
 from fit_gaussians.rasterize import rasterize
 

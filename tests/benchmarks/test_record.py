@@ -23,6 +23,9 @@ def test_a_part_replaces_its_own_figures_alone(tmp_path, monkeypatch):
         "scale": ["seconds"],
     }
     assert result["parts"]["faults"]["command"].startswith("python -m benchmarks.faults")
+    assert module.todays_command("python -m benchmarks.scale -n 2; python -m benchmarks.cluster") == (
+        "python -m benchmarks.cluster.scale -n 2; python -m benchmarks.cluster"
+    )
     assert "benchmarks.faults" in result["command"] and "benchmarks.scale" in result["command"]
 
     module.write_page()

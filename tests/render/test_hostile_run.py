@@ -1,9 +1,9 @@
-"""A handful of the files of benchmarks/hostile.py, through the command: each one ends as a row or as an error."""
+"""A handful of the files of benchmarks/hostile, through the command: each one ends as a row or as an error."""
 
 import pytest
 
-from benchmarks.hostile import outcome
-from benchmarks.hostile_files import all_cases, library, write_cases
+from benchmarks.hostile.files import all_cases, library, write_cases
+from benchmarks.hostile.outcome import outcome
 from pipeline import Corpus
 from pipeline.run import main
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.hostile_gltf import box, crafted_gltf, glb, gltf_folder
+from benchmarks.hostile.gltf import box, crafted_gltf, glb, gltf_folder
 from pipeline.assets.checks import check_file
 from pipeline.assets.references import cut, named_files
 from pipeline.errors import AssetError

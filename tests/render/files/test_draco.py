@@ -5,7 +5,7 @@ import DracoPy
 import numpy as np
 import pytest
 
-from benchmarks.hostile_gltf import glb
+from benchmarks.hostile.gltf import glb
 from pipeline.errors import AssetError
 from pipeline.values.gltf import read_gltf
 from render.files.draco import BESIDE, EXTENSION, decompress
