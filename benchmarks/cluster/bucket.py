@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import fsspec
 import requests
 
 from benchmarks.cluster import NAME
@@ -29,7 +30,7 @@ def main() -> None:
     figures: dict[str, float] = {"bucket_objects": OBJECTS}
     with delayed_server():
         corpus, config = Corpus("s3://bench/corpus"), simulated_config(OBJECTS)
-        corpus.filesystem.mkdir("bench")
+        fsspec.filesystem("s3").mkdir("bench")
         plan(corpus, config)
         fill(corpus, config)
         delay(DELAY_S)

@@ -112,7 +112,7 @@ def fit_once(stage: FitStage, row: Row, work: Corpus, setting: str) -> dict | No
     with work.table_writer(splat, GAUSSIANS) as writer:
         writer.write([result])
     figures = {column: result[column] for column in SCALARS}
-    figures |= {"cpu_s": cpu_s, "bytes": work.filesystem.size(splat)}
+    figures |= {"cpu_s": cpu_s, "bytes": Path(splat).stat().st_size}
     figures |= {"commit": commit(), "made_at": time.time()}
     work.write_json(figures, setting, f"{file_name(row['uid'])}.json")
     logger.info("%-9s %-40s %.2f dB %.2f s", setting, row["uid"], result["psnr"], cpu_s)

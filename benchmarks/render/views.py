@@ -31,9 +31,7 @@ class Rendered:
 
 def assets_of(corpus: Corpus) -> list[Row]:
     """Rows of the assets table, of those shards that are there."""
-    shards = sorted({row["shard"] for row in corpus.read_index(["shard"])})
-    there = [shard for shard in shards if corpus.filesystem.exists(corpus.shard_path("assets", shard))]
-    return [row for shard in there for row in corpus.read_rows("assets", shard)]
+    return [row for shard in corpus.shards("assets") for row in corpus.read_rows("assets", shard)]
 
 
 def evenly(rows: list[Row], count: int) -> list[Row]:

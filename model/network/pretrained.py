@@ -39,8 +39,7 @@ def from_pretrained(folder: str | os.PathLike, device: torch.device | str = "cpu
     description = source.read_json(DESCRIPTION)
     model = ClipGS(parse_model_config(description["model"]))
     try:
-        with source.filesystem.open(source.path(WEIGHTS), "rb") as file:
-            model.load_state_dict(load(file.read()))
+        model.load_state_dict(load(source.read_bytes(WEIGHTS)))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ConfigError(f"{os.fspath(folder)}: {WEIGHTS} does not fit {DESCRIPTION}: {error}") from error
     return model.to(device).eval(), description["encoder"]

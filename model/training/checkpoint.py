@@ -20,10 +20,9 @@ def save_checkpoint(corpus: CorpusStore, run: str, state: dict[str, Any]) -> Non
 
 def load_checkpoint(corpus: CorpusStore, run: str) -> dict[str, Any] | None:
     """The run's checkpoint, if it has one."""
-    path = corpus.path("runs", run, FILE)
-    if not corpus.filesystem.exists(path):
+    if not corpus.exists("runs", run, FILE):
         return None
-    with corpus.filesystem.open(path, "rb") as file:
+    with corpus.open_binary("runs", run, FILE) as file:
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
@@ -32,5 +31,5 @@ def put_aside(corpus: CorpusStore, run: str, fingerprint: str) -> None:
     kept = f"{run}-{fingerprint}"
     logger.warning("run %s was trained under another config or on other data: kept as %s, starting anew", run, kept)
     if corpus.exists("runs", kept):
-        corpus.filesystem.rm(corpus.path("runs", kept), recursive=True)
-    corpus.filesystem.mv(corpus.path("runs", run), corpus.path("runs", kept), recursive=True)
+        corpus.remove_folder("runs", kept)
+    corpus.rename_folder(f"runs/{run}", f"runs/{kept}")

@@ -35,7 +35,6 @@ def _train_rank(corpus: CorpusStore, config: TrainConfig, ranks: Ranks) -> dict[
 
 
 def _train_with_ray(corpus: CorpusStore, config: TrainConfig) -> dict[str, Any]:
-    import pyarrow.fs
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
@@ -46,7 +45,7 @@ def _train_with_ray(corpus: CorpusStore, config: TrainConfig) -> dict[str, Any]:
         raise ConfigError(f"a batch of {config.batch_size} cannot be divided among {config.ranks} ranks")
     outcome = ("runs", config.run, OUTCOME)
     if corpus.exists(*outcome):
-        corpus.filesystem.rm_file(corpus.path(*outcome))
+        corpus.remove(*outcome)
     with cluster():
         use_gpu = ray.cluster_resources().get("GPU", 0) >= config.ranks
         logger.info("%d ranks on %s", config.ranks, "GPUs, nccl" if use_gpu else "CPUs, gloo")
@@ -59,7 +58,7 @@ def _train_with_ray(corpus: CorpusStore, config: TrainConfig) -> dict[str, Any]:
                 name=config.run,
                 # where Ray keeps its own state; every node must reach it, and every node reaches the corpus
                 storage_path=corpus.path("runs", ".ray"),
-                storage_filesystem=pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(corpus.filesystem)),
+                storage_filesystem=corpus.arrow_filesystem(),
                 failure_config=FailureConfig(max_failures=MAX_FAILURES),
             ),
         )

@@ -1,6 +1,5 @@
 """manifest.json: what a packed folder must contain, byte by byte, and the check that it still does."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,8 +7,6 @@ from pipeline.pack.survey import Survey
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.packed import PackedFile, PackedManifest, read_packed_manifest
 from pipeline.version import code_version
-
-CHUNK = 1 << 22
 
 
 def build_manifest(
@@ -27,16 +24,6 @@ def build_manifest(
     )
 
 
-def file_digest(corpus: CorpusStore, *parts: str) -> tuple[str, int]:
-    """SHA-256 (hex) and length of a file of the corpus."""
-    digest, size = hashlib.sha256(), 0
-    with corpus.filesystem.open(corpus.path(*parts), "rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return digest.hexdigest(), size
-
-
 def check_folder(folder: CorpusStore) -> list[str]:
     """What is wrong with a packed folder (or a downloaded copy of it), one line per file; empty: nothing.
 
@@ -51,7 +38,7 @@ def check_folder(folder: CorpusStore) -> list[str]:
         if not folder.exists(path):
             problems.append(f"{path}: not there; download it again")
             continue
-        sha256, size = file_digest(folder, path)
+        sha256, size = folder.digest(path)
         if size != entry.bytes:
             problems.append(f"{path}: {size} bytes instead of {entry.bytes}; download it again")
         elif sha256 != entry.sha256:
@@ -66,6 +53,4 @@ def check_folder(folder: CorpusStore) -> list[str]:
 
 def strangers(folder: CorpusStore, manifest: PackedManifest) -> list[str]:
     """Parquet files in a packed folder that are not in its manifest: left by a packing that was killed."""
-    files = folder.filesystem.glob(folder.path("*", "*.parquet"))
-    paths = {path.removeprefix(folder.path("")) for path in files}
-    return sorted(paths - {entry.path for entry in manifest.files})
+    return sorted(set(folder.glob("*/*.parquet")) - {entry.path for entry in manifest.files})

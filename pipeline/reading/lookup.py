@@ -31,9 +31,11 @@ def _shard_row(corpus: CorpusStore, uid: str) -> Row | None:
         return None
     row = rows_from_table(planned)[0]
     for table in TRIPLET_TABLES:
-        path = corpus.shard_path(table, row["shard"])
-        if corpus.filesystem.exists(path):
-            with closing(TableReader(corpus, path)) as reader:
-                if uid in reader:
-                    row |= rows_from_table(reader.table(uid))[0]
+        try:
+            reader = TableReader(corpus, corpus.shard_path(table, row["shard"]))
+        except FileNotFoundError:  # its stage has not been run yet
+            continue
+        with closing(reader):
+            if uid in reader:
+                row |= rows_from_table(reader.table(uid))[0]
     return row

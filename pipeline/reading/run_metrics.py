@@ -22,7 +22,7 @@ def read_metrics(corpus: CorpusStore, run: str) -> list[dict[str, float]]:
     if not corpus.exists("runs", run, FILE):
         return []
     path = corpus.path("runs", run, FILE)
-    lines = corpus.filesystem.cat_file(path).splitlines()
+    lines = corpus.read_bytes("runs", run, FILE).splitlines()
     rows = []
     for number, line in enumerate(lines, 1):
         try:

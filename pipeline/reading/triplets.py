@@ -99,6 +99,7 @@ def _packed_files(corpus: CorpusStore, split: str | None) -> list[str]:
     folder = [FOLDER] if corpus.exists(FOLDER) else []  # else this is a copy of that folder
     manifest = find_packed_manifest(corpus, *folder)
     if manifest is None:
-        folders = [corpus.path(*folder, name) for name in (SPLITS if split is None else [split])]
-        return [path for one in folders for path in sorted(corpus.filesystem.glob(f"{one}/*.parquet"))]
+        folders = [(*folder, name) for name in (SPLITS if split is None else [split])]
+        files = [(*one, name) for one in folders for name in corpus.names(*one)]
+        return [corpus.path(*file) for file in files if file[-1].endswith(".parquet")]
     return [corpus.path(*folder, file.path) for file in manifest.files if split in (None, file.path.split("/")[0])]

@@ -52,6 +52,6 @@ def _write_sprites(corpus: CorpusStore, entries: Sequence[Entry]) -> set[str]:
 
 
 def _remove_others(corpus: CorpusStore, folder: str, names: set[str]) -> None:
-    for path in corpus.filesystem.glob(corpus.path("report", folder, "*")):
-        if path.rsplit("/", 1)[-1] not in names:
-            corpus.filesystem.rm_file(path)
+    for name in corpus.names("report", folder):
+        if name not in names:
+            corpus.remove("report", folder, name)

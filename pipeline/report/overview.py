@@ -67,8 +67,8 @@ def read_failures(corpus: CorpusStore) -> Failures:
     """Every row of the errors tables, by stage."""
     counts, listed = Counter(), []
     for stage in STAGE_TABLES:
-        for path in sorted(corpus.filesystem.glob(corpus.path("errors", stage, "*.parquet"))):
-            for row in corpus.read_errors(stage, int(path.rsplit("/", 1)[-1][:5])):
+        for shard in corpus.shards(f"errors/{stage}"):
+            for row in corpus.read_errors(stage, shard):
                 counts[stage, row["error_class"]] += 1
                 if len(listed) < MAX_FAILURES:
                     listed.append(row)

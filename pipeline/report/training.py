@@ -40,11 +40,8 @@ class Run:
 
 def read_runs(corpus: CorpusStore) -> list[Run]:
     """Every run of the corpus that has metrics or an evaluation."""
-    if not corpus.exists("runs"):
-        return []
-    names = sorted(path.rsplit("/", 1)[-1] for path in corpus.filesystem.ls(corpus.path("runs"), detail=False))
     runs = []
-    for name in names:
+    for name in corpus.names("runs"):
         metrics = read_metrics(corpus, name)
         evaluated = corpus.exists("runs", name, "evaluation.json")
         measured = evaluated_figures(corpus.read_json("runs", name, "evaluation.json")["figures"]) if evaluated else []

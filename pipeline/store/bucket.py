@@ -4,13 +4,16 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
 from pipeline.errors import StorageError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 # Pauses grow to 20 s: errors of a store are waited out for some minutes, one that does not answer for longer.
 READERS = 16  # threads that read small files ahead
@@ -57,6 +60,10 @@ class BucketFile(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         with reaching(self._path):
             return self._file.read(size)
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        with reaching(self._path):
+            return self._file.readinto(buffer)
 
     def close(self) -> None:
         if not self.closed:

@@ -1,5 +1,7 @@
 """Where everything in a corpus lies, and how it is read and written: atomically, on a local disk or in a bucket."""
 
+import hashlib
+import io
 import json
 import os
 import shutil
@@ -7,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import fsspec
 import pyarrow as pa
@@ -26,6 +28,7 @@ from pipeline.store.table_writer import METADATA_KEY, TableWriter
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
+CHUNK = 1 << 22  # bytes that are read at once of a large file
 TEMPORARY = ".tmp"  # folder of files in the making, on a local disk
 PLAN_AGAIN = (  # the cure where what was planned is damaged
     "put a copy of it back, or remove corpus.json and run with the --config of before: the same source is planned the "
@@ -70,16 +73,65 @@ class CorpusStore:
         with self._reaching(path):
             return self.filesystem.exists(path)
 
+    def names(self, *parts: str) -> list[str]:
+        """Names of what lies in a folder, in order; none where there is no such folder."""
+        folder = self.path(*parts)
+        try:
+            with self._reaching(folder):
+                paths = self.filesystem.ls(folder, detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in paths)
+
+    def glob(self, pattern: str) -> list[str]:
+        """Paths inside the corpus that fit a pattern such as `*/*.parquet`, in order."""
+        with self._reaching(self.path(pattern)):
+            paths = self.filesystem.glob(self.path(pattern))
+        return sorted(path.removeprefix(self.path("")) for path in paths)
+
     def remove(self, *parts: str) -> None:
         """Remove a file, which is there."""
         path = self.path(*parts)
         with self._reaching(path):
             self.filesystem.rm_file(path)
 
+    def remove_folder(self, *parts: str) -> None:
+        """Remove a folder, which is there, and all that is in it."""
+        path = self.path(*parts)
+        with self._reaching(path):
+            self.filesystem.rm(path, recursive=True)
+
+    def rename_folder(self, old: str, new: str) -> None:
+        """Give a folder another path inside the corpus; in a bucket, its files are copied one by one."""
+        with self._reaching(self.path(old)):
+            self.filesystem.mv(self.path(old), self.path(new), recursive=True)
+
     def _reaching(self, path: str) -> AbstractContextManager:
         return nullcontext() if self.is_local else reaching(path)
 
-    # JSON and other small files
+    # Files
+
+    def open_binary(self, *parts: str) -> AbstractContextManager[BinaryIO]:
+        """A file, open for reading.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        path = self.path(*parts)
+        return Path(path).open("rb") if self.is_local else io.BufferedReader(BucketFile(self.filesystem, path), CHUNK)
+
+    def digest(self, *parts: str) -> tuple[str, int]:
+        """SHA-256 (hex) and length of a file.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        digest, size = hashlib.sha256(), 0
+        with self.open_binary(*parts) as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+        return digest.hexdigest(), size
 
     def read_bytes(self, *parts: str) -> bytes:
         """All of a small file.
@@ -235,14 +287,7 @@ class CorpusStore:
 
     def shards(self, table: str) -> list[int]:
         """Numbers of the finished shards of a table."""
-        folder = self.path(table)
-        try:
-            with self._reaching(folder):
-                paths = self.filesystem.ls(folder, detail=False)
-        except FileNotFoundError:
-            return []
-        names = (path.rsplit("/", 1)[-1] for path in paths)
-        return sorted(int(name[:5]) for name in names if name.endswith(".parquet"))
+        return [int(name[:5]) for name in self.names(table) if name.endswith(".parquet")]
 
     @contextmanager
     def parquet(self, path: str) -> Iterator[pq.ParquetFile]:

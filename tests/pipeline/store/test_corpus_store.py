@@ -1,5 +1,6 @@
 """Where things lie in a corpus, on a local disk and in a bucket, and that nothing half-written is ever seen."""
 
+import hashlib
 import os
 import pickle
 import uuid
@@ -87,6 +88,22 @@ def test_assets_are_stored_by_content(corpus, tmp_path):
     assert relative == f"assets/files/ab/{'ab' * 32}.glb"
     corpus.get_asset(relative, tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"glTF"
+
+
+def test_folders_and_files(corpus):
+    for path in ("train/b.parquet", "train/a.parquet", "train/notes.txt", "top.parquet"):
+        corpus.write_text("text", path)
+    assert corpus.names("train") == ["a.parquet", "b.parquet", "notes.txt"] and corpus.names("nowhere") == []
+    assert corpus.glob("*/*.parquet") == ["train/a.parquet", "train/b.parquet"]
+    assert corpus.digest("top.parquet") == (hashlib.sha256(b"text").hexdigest(), 4)
+    with corpus.open_binary("top.parquet") as file:
+        assert file.read() == b"text"
+    with pytest.raises(FileNotFoundError):
+        corpus.open_binary("nowhere")
+    corpus.rename_folder("train", "kept")
+    assert corpus.names("train") == [] and len(corpus.names("kept")) == 3
+    corpus.remove_folder("kept")
+    assert corpus.names("kept") == []
 
 
 def test_a_corpus_travels_as_its_uri(corpus):

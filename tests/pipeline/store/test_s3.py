@@ -1,5 +1,6 @@
 """A corpus in a bucket: a real S3 server on loopback, which fails, stalls and dawdles as real ones do."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -21,12 +22,15 @@ import s3fs
 from fakes.corpus import errors_of, run_all
 from fakes.stages import LOG, SLOW
 from fakes.synthetic_corpus import object_row, write_rows
+from model.training.checkpoint import load_checkpoint
 from pipeline import Corpus
 from pipeline.config import load_config
+from pipeline.errors import StorageError
 from pipeline.executors import spread_local
 from pipeline.pack.config import PackConfig
 from pipeline.pack.manifest import check_folder
 from pipeline.pack.stage import PackStage
+from pipeline.reading.triplets import Triplets
 from pipeline.run import main
 from pipeline.state.planning import ensure_planned
 from pipeline.store import bucket
@@ -214,3 +218,31 @@ def test_a_store_out_of_reach_is_no_fault_of_objects_or_files(corpus, server, tm
     server.misbehave()
     assert main(["--corpus", corpus.uri, "--verify"]) == 0
     assert errors_of(corpus, "assets").keys() == {"broken"}
+
+
+WAYS: list[Callable[[Corpus], object]] = [
+    lambda corpus: corpus.exists("a.txt"),
+    lambda corpus: corpus.read_bytes("a.txt"),
+    lambda corpus: corpus.digest("a.txt"),
+    lambda corpus: corpus.names("runs"),
+    lambda corpus: corpus.glob("*/*.parquet"),
+    lambda corpus: corpus.remove("a.txt"),
+    lambda corpus: corpus.remove_folder("runs"),
+    lambda corpus: corpus.rename_folder("runs", "kept"),
+    lambda corpus: Triplets(corpus),
+    lambda corpus: load_checkpoint(corpus, "default"),
+]
+
+
+def test_every_way_into_a_store_that_is_out_of_reach_says_so(corpus, server, monkeypatch):
+    monkeypatch.setitem(bucket.OPTIONS, "s3", {"config_kwargs": {"retries": {"max_attempts": 1}}})
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    corpus.write_text("some text", "a.txt")
+    impatient = Corpus(corpus.uri)
+    assert impatient.digest("a.txt") == (hashlib.sha256(b"some text").hexdigest(), 9)
+    with impatient.open_binary("a.txt") as file:
+        assert (file.read(4), file.seek(5), file.read()) == (b"some", 5, b"text")
+    server.misbehave(errors=1.0)
+    for way in WAYS:
+        with pytest.raises(StorageError, match="the store of the corpus does not serve"):
+            way(impatient)
