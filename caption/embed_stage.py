@@ -5,9 +5,9 @@ import torch
 
 from caption.config import EmbedConfig
 from caption.encoders import load_encoder
-from caption.pictures.subject import open_view
 from pipeline.compat.devices import cuda_is_available
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
+from pipeline.values.pictures import open_view
 
 
 class EmbedStage(Stage[EmbedConfig]):

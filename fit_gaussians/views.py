@@ -1,13 +1,13 @@
 """A row of the `views` table as arrays: decoded images, cameras, and which views train and which are held out."""
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from pipeline.errors import AssetError
 from pipeline.store.rows import Row
+from pipeline.values.pictures import decode_view
 
 MIN_COVERED_PIXELS = 16
 """Less alpha than so many opaque pixels have: nothing that could be fitted or measured."""
@@ -95,8 +95,8 @@ def read_views(row: Row, resolution: int) -> Views:
         resolution: longest side in pixels that the fit works at; 0 keeps the views as they are.
 
     Raises:
-        AssetError: no images, an image that does not decode or has another size than the row says, cameras that are
-            missing, not finite or not as many as the images.
+        AssetError: no images, a view that does not decode (`decode_view`), cameras that are missing, not finite or not
+            as many as the images.
     """
     uid, width, height = row["uid"], row["width"], row["height"]
     images = row["images"] or []
@@ -110,7 +110,10 @@ def read_views(row: Row, resolution: int) -> Views:
     size = _fitted_size(width, height, resolution)
     pixels = np.empty((len(images), 4, size[1], size[0]), np.uint8)
     for index, image in enumerate(images):
-        pixels[index] = np.moveaxis(_decode(uid, index, image["bytes"], (width, height), size), -1, 0)
+        view = decode_view(image["bytes"], (width, height), f"object {uid}, view {index}")
+        if size != view.size:  # a reduced pixel is the mean of the area that it covers; Pillow weighs colours by alpha
+            view = view.resize(size, Image.Resampling.BOX)
+        pixels[index] = np.moveaxis(np.asarray(view), -1, 0)
     return Views(pixels, world_to_camera, intrinsics * np.float32([size[0] / width, size[1] / height] * 2))
 
 
@@ -156,18 +159,5 @@ def _fitted_size(width: int, height: int, resolution: int) -> tuple[int, int]:
     longest = max(width, height)
     if not resolution or longest <= resolution:
         return width, height
-    return tuple(max(MIN_SIDE, round(side * resolution / longest)) for side in (width, height))
-
-
-def _decode(uid: str, index: int, data: bytes, size: tuple[int, int], fitted: tuple[int, int]) -> np.ndarray:
-    """[H, W, 4] uint8, straight alpha; a reduced pixel is the mean of the area that it covers."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.size != size:
-                raise AssetError(f"object {uid}: view {index} is {image.size} pixels, the row says {size}")
-            image = image.convert("RGBA")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise AssetError(f"object {uid}: view {index} does not decode: {error}") from error
-    if fitted != size:
-        image = image.resize(fitted, Image.Resampling.BOX)  # premultiplies by itself
-    return np.asarray(image)
+    fitted_width, fitted_height = (max(MIN_SIDE, round(side * resolution / longest)) for side in (width, height))
+    return fitted_width, fitted_height

@@ -15,12 +15,6 @@ def encode_webp(rgba: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def decode_rgba(encoded: bytes) -> np.ndarray:
-    """[H, W, 4] uint8 pixels of a stored view."""
-    with Image.open(io.BytesIO(encoded)) as image:
-        return np.asarray(image.convert("RGBA"))
-
-
 def straight_srgb(linear_premultiplied: np.ndarray) -> np.ndarray:
     """[H, W, 4] uint8 straight-alpha sRGB of a renderer's linear, premultiplied float pixels [H, W, 4].
 

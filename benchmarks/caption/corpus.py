@@ -1,10 +1,8 @@
 """What a captioned and embedded corpus shows: retrieval beside chance, bad renders, tokens of its views."""
 
-import io
 from collections import Counter
 
 import numpy as np
-from PIL import Image
 
 from caption.errors import BadRender
 from caption.pictures.subject import ASSET_COLUMNS, VIEW_COLUMNS, Subject
@@ -13,7 +11,7 @@ from caption.retrieval import caption_recall, caption_view_recall, object_vector
 from pipeline import Corpus
 from pipeline.compat.torchvision_shim import prepare_torchvision
 from pipeline.store.shard_reader import ShardReader
-from pipeline.values.pictures import over_background
+from pipeline.values.pictures import open_view, over_background
 
 QWEN_MERGE = 2  # patches a side that become one token
 SMOLVLM_TOKENS = 64  # of a tile, in the models of 256M and 500M
@@ -69,7 +67,7 @@ def image_tokens(corpus: Corpus, views: int = 6) -> dict[str, int]:
     from transformers import Qwen2VLImageProcessor, SmolVLMImageProcessor
 
     row = corpus.read_rows("views", corpus.shards("views")[0], ["images"])[0]
-    pictures = [over_background(Image.open(io.BytesIO(image["bytes"]))) for image in row["images"][:views]]
+    pictures = [over_background(open_view(image["bytes"], None, "a view")) for image in row["images"][:views]]
     figures = {}
     for pixels in (256, 512):
         resized = [picture.resize((pixels, pixels)) for picture in pictures]

@@ -36,11 +36,11 @@ from benchmarks.record import RESULTS, record
 from pipeline import Corpus
 from pipeline.config import Config
 from pipeline.pack.stage import PackStage
-from pipeline.reading.objects import decode_image
 from pipeline.reading.torch_stream import COLUMNS, DECODED_ROWS, TripletStream
 from pipeline.reading.triplets import Triplets
 from pipeline.store.rows import Row, table_from_rows
 from pipeline.store.schema import INDEX, TABLES, TRIPLET_TABLES, triplets_schema
+from pipeline.values.pictures import view_pixels
 from pipeline.values.splat import ATTRIBUTES
 from pipeline.work.policy import Policy
 
@@ -186,7 +186,7 @@ def format_limit(corpus: Corpus) -> Iterator[np.ndarray]:
             images = batch.column("images")
             encoded = images.values.field("bytes")
             for first in images.offsets[:-1].to_pylist():
-                yield np.asarray(decode_image(encoded[first].as_py()))
+                yield view_pixels(encoded[first].as_py(), None, "a view")
 
 
 def by_datasets(corpus: Corpus, cache: str) -> Iterator[tuple]:

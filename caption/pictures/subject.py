@@ -1,13 +1,12 @@
 """What a captioner may know of an object: its metadata and its views."""
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from PIL import Image
 
-from pipeline.errors import AssetError
 from pipeline.store.rows import Row
+from pipeline.values.pictures import open_view
 
 ASSET_COLUMNS = ("name", "tags", "category", "lvis_category", "missing_textures")
 VIEW_COLUMNS = ("images", "width", "height", "coverage")
@@ -52,18 +51,3 @@ class Subject:
         """
         numbers = range(len(self.encoded_views)) if views is None else views
         return [open_view(self.encoded_views[v], self.size, f"object {self.uid}, view {v}") for v in numbers]
-
-
-def open_view(data: bytes, size: tuple[int, int], where: str) -> Image.Image:
-    """A view, opened but not decoded.
-
-    Raises:
-        AssetError: not a WebP or PNG picture of this size; the message begins with `where`.
-    """
-    try:
-        image = Image.open(io.BytesIO(data), formats=("WEBP", "PNG"))
-    except (OSError, SyntaxError) as error:
-        raise AssetError(f"{where} is not a WebP or PNG picture: {error}; render the object again") from error
-    if image.size != size:
-        raise AssetError(f"{where} has {image.size} pixels, not {size}; render the object again")
-    return image

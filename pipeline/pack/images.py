@@ -1,12 +1,14 @@
 """Views as the config wants them packed: fewer, smaller or encoded otherwise than they were rendered."""
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from pipeline.pack.config import PackConfig
 from pipeline.store.rows import Row
+from pipeline.values.pictures import decode_view
 
 PER_VIEW = ("images", "intrinsics", "world_to_camera", "image_embeddings", "view_weights")
 
@@ -25,7 +27,11 @@ def with_views(row: Row, config: PackConfig) -> Row:
         row = choose_views(row, np.linspace(0, len(row["images"]) - 1, config.views).round().astype(int))
     size = config.image_size or row["width"]
     if size != row["width"] or config.image_format != "keep":
-        images = [_encoded(image["bytes"], size, config) for image in row["images"]]
+        views = [
+            decode_view(image["bytes"], (row["width"], row["height"]), f"object {row['uid']}, view {number}")
+            for number, image in enumerate(row["images"])
+        ]
+        images = [_encoded(view, size, config) for view in views]
         factor = size / row["width"]
         height = round(row["height"] * factor)
         scale = np.array([factor, height / row["height"]] * 2)
@@ -48,8 +54,7 @@ def choose_views(row: Row, chosen: np.ndarray) -> Row:
     }
 
 
-def _encoded(data: bytes, size: int, config: PackConfig) -> dict:
-    image = Image.open(io.BytesIO(data)).convert("RGBA")
+def _encoded(image: Image.Image, size: int, config: PackConfig) -> dict[str, Any]:
     if size != image.width:
         height = round(image.height * size / image.width)
         image = image.resize((size, height), Image.Resampling.BOX)  # Pillow weighs RGB by alpha

@@ -1,6 +1,5 @@
 """One object of a corpus, as arrays and pictures."""
 
-import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +11,8 @@ from PIL import Image
 from pipeline.store.rows import Row
 from pipeline.values.frames import z_up_matrix
 from pipeline.values.packed import pack
+from pipeline.values.pictures import decode_view
 from pipeline.values.splat import ATTRIBUTES, Gaussians
-
-IMAGE_FORMATS = ("WEBP", "PNG", "JPEG")  # what views are packed as; Pillow would try all that it knows
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class CorpusObject:
 
     def view(self, number: int) -> Image.Image:
         """One view, RGBA with straight alpha."""
-        return decode_image(self.row["images"][number]["bytes"])
+        return decode_view(self.row["images"][number]["bytes"], None, f"object {self.uid}, view {number}")
 
     @property
     def world_to_camera(self) -> np.ndarray:
@@ -90,12 +88,3 @@ class CorpusObject:
         else:
             raise ValueError(f"cannot export {format!r}: ply or spz")
         return target
-
-
-def decode_image(encoded: bytes) -> Image.Image:
-    """A packed view as RGBA: white behind a JPEG, which has no alpha of its own, is opaque."""
-    image = Image.open(io.BytesIO(encoded), formats=IMAGE_FORMATS)
-    if image.mode != "RGBA":
-        return image.convert("RGBA")
-    image.load()
-    return image

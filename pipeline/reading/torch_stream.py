@@ -10,9 +10,9 @@ import pyarrow as pa
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from pipeline.reading.objects import decode_image
 from pipeline.reading.triplets import RowGroup, Triplets, part
 from pipeline.values.packed import pack
+from pipeline.values.pictures import decode_view
 from pipeline.values.splat import ATTRIBUTES
 
 COLUMNS = ("uid", "caption", "images", *ATTRIBUTES)
@@ -137,11 +137,12 @@ class _Sample:
     view: int
 
     def decoded(self) -> dict[str, Any]:
+        image = decode_view(self.encoded, None, f"object {self.uid}, view {self.view}")
         return {
             "uid": self.uid,
             "caption": self.caption,
             "gaussians": torch.from_numpy(self.gaussians),
-            "image": torch.from_numpy(np.array(decode_image(self.encoded))),
+            "image": torch.from_numpy(np.array(image)),
             "view": self.view,
         }
 

@@ -1,11 +1,9 @@
 """The page of captions: those that fit their views worst with pictures, bad renders, and objects without a caption."""
 
-import io
 from collections.abc import Collection
 from contextlib import closing
 
 import numpy as np
-from PIL import Image
 
 from caption.audit import Audit, Scored
 from pipeline.report.catalogue import Entry, facet
@@ -16,6 +14,7 @@ from pipeline.report.pictures import data_uri
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import rows_from_table
 from pipeline.store.shard_reader import TableReader
+from pipeline.values.pictures import open_view
 
 PICTURES = 4  # views shown of an object: those that fit worst and best
 PIXELS = 160  # of a view
@@ -57,10 +56,7 @@ def _pictures(corpus: CorpusStore, item: Scored) -> list[tuple[str, float]]:
     chosen = order if len(order) <= PICTURES else [*order[:half], *order[-half:]]
     with closing(TableReader(corpus, corpus.shard_path("views", item.shard), ["images"])) as reader:
         views = rows_from_table(reader.table(item.uid))[0]["images"]
-    return [(data_uri(_thumbnail(views[v]["bytes"])), float(item.view_weights[v])) for v in chosen]
-
-
-def _thumbnail(data: bytes) -> Image.Image:
-    view = Image.open(io.BytesIO(data))
-    view.thumbnail((PIXELS, PIXELS))
-    return view
+    pictures = [open_view(views[v]["bytes"], None, f"object {item.uid}, view {v}") for v in chosen]
+    for picture in pictures:
+        picture.thumbnail((PIXELS, PIXELS))
+    return [(data_uri(picture), float(item.view_weights[v])) for picture, v in zip(pictures, chosen, strict=True)]

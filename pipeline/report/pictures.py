@@ -9,6 +9,7 @@ from PIL import Image
 from pipeline.compat.devices import cuda_is_available
 from pipeline.errors import ConfigError
 from pipeline.store.rows import Row
+from pipeline.values.pictures import decode_view
 from pipeline.values.splat import Gaussians
 
 TILE = 192  # pixels; views that are smaller stay as they are
@@ -25,10 +26,12 @@ def comparison_sheet(row: Row) -> Image.Image:
         row: joined views and gaussians of one object.
 
     Raises:
+        AssetError: a view does not decode.
         ConfigError: the rasterizer is not installed.
     """
     views = best_known_first(row["world_to_camera"], row["heldout_views"])[:MAX_VIEWS] or [0]
-    references = [Image.open(io.BytesIO(row["images"][view]["bytes"])).convert("RGBA") for view in views]
+    size, images = (row["width"], row["height"]), row["images"]
+    references = [decode_view(images[view]["bytes"], size, f"object {row['uid']}, view {view}") for view in views]
     splats = splat_images(row, views)
     tile = min(TILE, row["width"])
     sheet = Image.new("RGBA", (3 * tile, len(views) * tile))

@@ -3,19 +3,17 @@
 `--repair` removes what is damaged, so that the next run makes it again.
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-from PIL import Image
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.config import Config
-from pipeline.errors import ConfigError
+from pipeline.errors import AssetError, ConfigError
 from pipeline.pack.manifest import check_folder
 from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.state.ledger import Ledger
@@ -26,6 +24,7 @@ from pipeline.store.rows import fingerprint, rows_from_table
 from pipeline.store.schema import ADDED_COLUMNS, TABLES
 from pipeline.store.shard_reader import TableReader
 from pipeline.store.shard_record import ShardRecord
+from pipeline.values.pictures import decode_view
 
 # What pyarrow and the reading of a record raise on damaged files, and `CorpusStore` in their place.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, OverflowError, pa.ArrowException, ConfigError)
@@ -178,12 +177,9 @@ def _verify_images(where: str, row: pa.Table, verdict: Verdict, bad: tuple[str, 
     for number, image in enumerate(row["images"][0].as_py()):
         verdict.images += 1
         try:
-            with Image.open(io.BytesIO(image["bytes"])) as opened:
-                opened.load()
-                if opened.size != size:
-                    yield Problem(where, f"view {number} is {opened.size} pixels, the row says {size}", bad)
-        except (OSError, ValueError, SyntaxError, TypeError) as error:  # what Pillow raises on broken files
-            yield Problem(where, f"view {number} does not decode: {error}", bad)
+            decode_view(image["bytes"], size, f"view {number}")
+        except AssetError as error:
+            yield Problem(where, str(error), bad)
 
 
 def _verify_file(

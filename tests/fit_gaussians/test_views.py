@@ -42,7 +42,10 @@ def test_larger_views_are_reduced_with_their_cameras(row):
         ({"intrinsics": np.full((3, 4), np.nan)}, "not finite"),
         ({"intrinsics": np.zeros((3, 4))}, "focal length"),
         ({"width": 64}, r"view 0 is \(32, 32\)"),
-        ({"images": [{"bytes": b"no image", "path": None}] * 3}, "view 0 does not decode"),
+        (
+            {"images": [{"bytes": b"no image", "path": None}] * 3},
+            "view 0 does not decode: not a WebP, PNG or JPEG picture",
+        ),
         ({"width": 8, "height": 8}, "at least 11 pixels"),
     ],
 )

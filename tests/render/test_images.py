@@ -1,12 +1,13 @@
 import numpy as np
 
-from render.images import decode_rgba, encode_webp, straight_srgb
+from pipeline.values.pictures import view_pixels
+from render.images import encode_webp, straight_srgb
 
 
 def test_webp_keeps_every_pixel_even_under_zero_alpha():
     pixels = np.random.default_rng(0).integers(0, 256, (40, 30, 4), np.uint8)
     pixels[:20, :, 3] = 0
-    assert np.array_equal(decode_rgba(encode_webp(pixels)), pixels)
+    assert np.array_equal(view_pixels(encode_webp(pixels), None, "a view"), pixels)
 
 
 def test_premultiplied_linear_light_becomes_straight_srgb():

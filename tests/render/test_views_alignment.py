@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.store.rows import Row
 from pipeline.values.frames import Y_UP_TO_Z_UP
+from pipeline.values.pictures import view_pixels
 from render.cameras import project
-from render.images import decode_rgba
 from tests.render.shapes import CHAIR, Box, chair_obj, chair_scene, ray_distances, write_obj_bundle
 
 RESOLUTION = 128
@@ -40,7 +40,7 @@ def chair(request, tmp_path_factory):
 
 
 def alphas(row: Row) -> np.ndarray:
-    return np.stack([decode_rgba(image["bytes"])[..., 3] for image in row["images"]])
+    return np.stack([view_pixels(image["bytes"], None, "a view")[..., 3] for image in row["images"]])
 
 
 def cameras(row: Row):

@@ -5,9 +5,8 @@ import pytest
 from PIL import Image
 
 from caption.errors import BadRender
-from caption.pictures.subject import Subject, open_view
+from caption.pictures.subject import Subject
 from caption.pictures.views import candidate_views, check_render, choose_views, spread_views, thumbnails, view_coverage
-from pipeline.errors import AssetError
 
 
 def encoded(image: Image.Image) -> bytes:
@@ -77,11 +76,3 @@ def test_good_renders_pass():
 def test_bad_renders_are_refused(bad, reason):
     with pytest.raises(BadRender, match=f"object u7 .*{reason}"):
         check_render(bad, bad.open_views())
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"no picture", encoded(Image.new("RGB", (4, 4)))[:-30], encoded(Image.new("RGB", (5, 4)))]
-)
-def test_a_broken_view_is_the_assets_fault(data):
-    with pytest.raises(AssetError, match="object u7, view 3 .*render the object again"):
-        open_view(data, (4, 4), "object u7, view 3")

@@ -65,7 +65,10 @@ def test_images_that_do_not_decode(corpus):
 
 def test_images_of_another_size(corpus):
     rewrite(corpus, lambda rows: [row | {"width": 5} for row in rows])
-    assert problems(corpus)["views/00000.parquet, bee"] == "view 1 is (4, 4) pixels, the row says (5, 4)"
+    assert (
+        problems(corpus)["views/00000.parquet, bee"]
+        == "view 1 is (4, 4) pixels, the row says (5, 4); render the object again"
+    )
 
 
 def test_missing_asset_files_and_tables(corpus):

@@ -12,7 +12,7 @@ import trimesh
 from PIL import Image
 
 from pipeline.values.color import linear_to_srgb
-from render.images import decode_rgba
+from pipeline.values.pictures import view_pixels
 from tests.render.shapes import (
     BLUE,
     CHAIR,
@@ -32,7 +32,7 @@ GREY = (230, 230, 230)  # 0.8 in linear light
 
 def pixels(row) -> np.ndarray:
     """[V, H, W, 4] int."""
-    return np.stack([decode_rgba(image["bytes"]) for image in row["images"]]).astype(int)
+    return np.stack([view_pixels(image["bytes"], None, "a view") for image in row["images"]]).astype(int)
 
 
 def has_color(row, color, tolerance=2) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from render.images import decode_rgba
+from pipeline.values.pictures import view_pixels
 from tests.render.shapes import textured_quads, write_obj_bundle
 
 
@@ -25,7 +25,9 @@ def test_engines_agree_on_a_textured_box_in_a_corner(render_in, tmp_path, shadin
     rows = [render_in(tmp_path, file, engine=engine, **settings) for engine in ("blenderproc", "raster")]
     for name in ("center", "scale", "triangles", "intrinsics", "world_to_camera"):
         assert np.allclose(rows[0][name], rows[1][name], atol=1e-6)
-    reference, ours = (np.stack([decode_rgba(image["bytes"]) for image in row["images"]]).astype(float) for row in rows)
+    reference, ours = (
+        np.stack([view_pixels(image["bytes"], None, "a view") for image in row["images"]]).astype(float) for row in rows
+    )
     shown = (reference[..., 3] > 0) | (ours[..., 3] > 0)
     over_black = [rgba[..., :3] * rgba[..., 3:] / 255 for rgba in (reference, ours)]
     error = np.mean((over_black[0] - over_black[1])[shown] ** 2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.values.color import linear_to_srgb
-from render.images import decode_rgba
+from pipeline.values.pictures import view_pixels
 from render.raster.gltf_mesh import load_gltf
 from tests.render.raster.gltf_writer import CORNERS, QUARTERS, TRIANGLES, UVS, Quad
 from tests.render.raster.test_raster_pictures import ABOVE, SIZE, see
@@ -223,7 +223,7 @@ def test_feature_beside_blender(render_in, tmp_path, make):
     path = make().write(tmp_path)
     settings = {"views": 3, "resolution": 48, "samples": 16, "up_axis": "z"}
     ours, reference = (
-        np.stack([decode_rgba(image["bytes"]) for image in row["images"]]).astype(int)
+        np.stack([view_pixels(image["bytes"], None, "a view") for image in row["images"]]).astype(int)
         for row in (render_in(tmp_path, path, engine=engine, **settings) for engine in ("raster", "blenderproc"))
     )
     assert (np.abs(ours - reference).max(axis=-1) > 12).mean() < 0.03
