@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -126,14 +127,8 @@ def _fitted_mesh(path: Path, config: str) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _groups(splats: Iterator[tuple[str, np.ndarray]]) -> Iterator[tuple[list[str], list[np.ndarray]]]:
-    group: list[tuple[str, np.ndarray]] = []
-    for item in splats:
-        group.append(item)
-        if len(group) == OBJECTS_AT_ONCE:
-            yield tuple(map(list, zip(*group, strict=True)))
-            group = []
-    if group:
-        yield tuple(map(list, zip(*group, strict=True)))
+    while group := list(islice(splats, OBJECTS_AT_ONCE)):
+        yield [uid for uid, _ in group], [splat for _, splat in group]
 
 
 def _command() -> int:

@@ -39,7 +39,7 @@ class SplatEncoder:
         return embed_splats(self.model, splats)
 
 
-def load_encoder(folder: str | os.PathLike, device: torch.device | str | None = None) -> SplatEncoder:
+def load_encoder(folder: str | os.PathLike[str], device: torch.device | str | None = None) -> SplatEncoder:
     """The encoder in a run's folder (local or bucket), on the GPU where there is one.
 
     Raises:

@@ -21,13 +21,15 @@ def patch_orders(points: np.ndarray, names: Sequence[str]) -> np.ndarray:
 def xyz_codes(cells: np.ndarray) -> np.ndarray:
     """Sort key [...] of cells [..., 3]: by x, then y, then z."""
     x, y, z = np.moveaxis(cells, -1, 0)
-    return (x << 2 * BITS) | (y << BITS) | z
+    codes: np.ndarray = (x << 2 * BITS) | (y << BITS) | z
+    return codes
 
 
 def morton_codes(cells: np.ndarray) -> np.ndarray:
     """Z-order key [...] of cells [..., 3]: the bits of x, y, z interleaved, x first."""
     x, y, z = np.moveaxis(_spread_bits(cells), -1, 0)
-    return (x << 2) | (y << 1) | z
+    codes: np.ndarray = (x << 2) | (y << 1) | z
+    return codes
 
 
 def hilbert_codes(cells: np.ndarray) -> np.ndarray:
@@ -59,7 +61,8 @@ def _cells(points: np.ndarray) -> np.ndarray:
     """Integer cells [G, S, 3] in a cube around each patch, 2**BITS a side."""
     low = points.min(axis=1, keepdims=True)
     side = (points - low).max(axis=(1, 2), keepdims=True)
-    return np.rint((points - low) / np.maximum(side, 1e-12) * (2**BITS - 1)).astype(np.int32)
+    cells: np.ndarray = np.rint((points - low) / np.maximum(side, 1e-12) * (2**BITS - 1))
+    return cells.astype(np.int32)
 
 
 def _spread_bits(values: np.ndarray) -> np.ndarray:
@@ -67,4 +70,5 @@ def _spread_bits(values: np.ndarray) -> np.ndarray:
     values = (values | (values << 16)) & 0x030000FF
     values = (values | (values << 8)) & 0x0300F00F
     values = (values | (values << 4)) & 0x030C30C3
-    return (values | (values << 2)) & 0x09249249
+    spread: np.ndarray = (values | (values << 2)) & 0x09249249
+    return spread

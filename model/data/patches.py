@@ -68,4 +68,5 @@ def nearest_neighbours(points: np.ndarray, centers: np.ndarray, count: int) -> n
     """Indices [G, count] of the points nearest to each centre, nearest first."""
     # An unbalanced tree is built twice as fast and searched as fast.
     tree = cKDTree(points, balanced_tree=False, compact_nodes=False, leafsize=32)
-    return tree.query(centers, k=count)[1].reshape(len(centers), count)
+    nearest: np.ndarray = tree.query(centers, k=count)[1]
+    return nearest.reshape(len(centers), count)

@@ -68,7 +68,7 @@ class LoadedSplit:
     uids: list[str]
     captions: list[str]
     labels: dict[str, list[str]]  # name, category, lvis_category
-    folder: tempfile.TemporaryDirectory = field(repr=False)  # holds the memory-mapped files while this lives
+    folder: tempfile.TemporaryDirectory[str] = field(repr=False)  # holds the memory-mapped files while this lives
 
     def __len__(self) -> int:
         return len(self.uids)

@@ -85,7 +85,8 @@ def classification_figures(
     config: EvaluateConfig, encoder: str, splits: dict[str, LoadedSplit], features: dict[str, np.ndarray]
 ) -> dict[str, float]:
     """Zero-shot, few-shot and linear probe, as far as the config asks for them."""
-    column, figures = config.label, {}
+    column = config.label
+    figures: dict[str, float] = {}
     if config.zero_shot:
         present = (label for triplets in splits.values() for label in triplets.labels[column])
         classes = label_set(config.classes) if config.classes else classes_of(present)

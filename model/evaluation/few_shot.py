@@ -68,4 +68,5 @@ def linear_probe_hits(
     optimizer.step(closure)
     with torch.no_grad():
         logits = nn.functional.linear(torch.from_numpy(test).double(), weight[:, :-1], weight[:, -1])
-    return (logits.argmax(dim=1).numpy() == test_labels).astype(float)
+    hits: np.ndarray = logits.argmax(dim=1).numpy() == test_labels
+    return hits.astype(float)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ MAX_LOGIT_SCALE = math.log(100)  # temperature >= 0.01, as CLIP
 
 @dataclass
 class PatchBatch:
-    """`model.data.split.patches.Patches` of B objects as tensors."""
+    """`model.data.patches.Patches` of B objects as tensors."""
 
     gaussians: Tensor  # [B, G, S, 14], means relative to their patch's centre
     centers: Tensor  # [B, G, 3]
@@ -69,18 +70,20 @@ class GaussianEncoder(nn.Module):
         x = self.tokens(patches) + self.pos_embed(patches.centers)  # [B, G, width]
         x = self._drop_patches(x)
         cls = (self.cls_token + self.cls_pos).expand(len(x), -1, -1)
-        return self.trans2embed(self.visual(torch.cat([cls, x], dim=1)))
+        features: Tensor = self.trans2embed(self.visual(torch.cat([cls, x], dim=1)))
+        return features
 
     def tokens(self, patches: PatchBatch) -> Tensor:
         """One token per patch, [B, G, width]."""
         gaussians = patches.gaussians
         if self.tokenizer == "attributes":
-            return self.encoder2trans(self.encoder(raw_attributes(gaussians)))
-        points = torch.cat([gaussians[..., MEANS], gaussians[..., COLORS]], dim=-1)
-        tokens = self.encoder2trans(self.encoder(points))
-        if self.tokenizer == "points":
-            return tokens
-        return tokens + self.gs_refinement(refined_attributes(gaussians), patches.orders)
+            points = raw_attributes(gaussians)
+        else:
+            points = torch.cat([gaussians[..., MEANS], gaussians[..., COLORS]], dim=-1)
+        tokens: Tensor = self.encoder2trans(self.encoder(points))
+        if self.tokenizer == "gs":
+            tokens = tokens + self.gs_refinement(refined_attributes(gaussians), patches.orders)
+        return tokens
 
     def _drop_patches(self, x_BGC: Tensor) -> Tensor:
         """A random part of the tokens in training; all of them otherwise (Uni3D's own code drops in both)."""
@@ -102,14 +105,15 @@ class EvaBlocks(nn.Module):
 
         # use_rot_pos_emb: Uni3D calls the blocks without rotary positions; patches of a surface have no grid.
         options = {"num_classes": 0, "use_rot_pos_emb": False, "drop_path_rate": drop_path, **config.timm_overrides}
-        eva = timm.create_model(config.timm_model, pretrained=False, **options)
-        self.width = eva.embed_dim
-        self.blocks = eva.blocks
-        self.norm = eva.norm
-        self.fc_norm = eva.fc_norm
+        eva: Any = timm.create_model(config.timm_model, pretrained=False, **options)
+        self.width: int = eva.embed_dim
+        self.blocks: nn.ModuleList = eva.blocks
+        self.norm: nn.Module = eva.norm
+        self.fc_norm: nn.Module = eva.fc_norm
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens [B, 1 + G, width] to the normalised CLS token [B, width]."""
         for block in self.blocks:
             x = block(x)
-        return self.fc_norm(self.norm(x[:, 0]))
+        normed: Tensor = self.fc_norm(self.norm(x[:, 0]))
+        return normed

@@ -8,6 +8,7 @@ process with the whole batch.
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 from torch.nn.functional import cross_entropy
 
 
@@ -52,18 +53,19 @@ def gather(tensor: Tensor) -> Tensor:
     """[B, …] of every rank as one [ranks * B, …], in rank order, with gradient; all ranks have the same B."""
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return tensor
-    return _Gather.apply(tensor)
+    gathered: Tensor = _Gather.apply(tensor)  # type: ignore[no-untyped-call]  # torch gives `apply` no types
+    return gathered
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, tensor: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, tensor: Tensor) -> Tensor:
         parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
         dist.all_gather(parts, tensor.contiguous())
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
         gradient = gradient.contiguous()
         dist.all_reduce(gradient)
         return gradient.chunk(dist.get_world_size())[dist.get_rank()]

@@ -27,7 +27,7 @@ def save_pretrained(model: ClipGS, encoder: str, target: CorpusStore, *parts: st
     target.write_json({"model": model.config.model_dump(mode="json"), "encoder": encoder}, *parts, DESCRIPTION)
 
 
-def from_pretrained(folder: str | os.PathLike, device: torch.device | str = "cpu") -> tuple[ClipGS, str]:
+def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str = "cpu") -> tuple[ClipGS, str]:
     """The model (in evaluation mode) and its encoder's id.
 
     Raises:

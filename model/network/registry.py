@@ -2,6 +2,7 @@
 
 import json
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,7 +65,7 @@ def load_model_config(name: str, **changes: Any) -> ModelConfig:
         ConfigError: no such model, or a field that a model cannot have.
     """
     if name.endswith(".json"):
-        file = Path(name)
+        file: Path | Traversable = Path(name)
     elif name in model_names():
         file = files("model").joinpath("configs", f"{name}.json")
     else:

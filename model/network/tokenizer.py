@@ -4,6 +4,8 @@
 The point encoder is Uni3D's mini-PointNet with its names, so that its weights load.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -11,6 +13,8 @@ from torch.nn.functional import linear
 from model.network.registry import ModelConfig
 from pipeline.values.packed import COLORS, MEANS, OPACITY, QUATS, SCALES, WIDTH
 from pipeline.values.quaternions import rotation_rows
+
+Layers = tuple[nn.Conv1d, nn.BatchNorm1d, nn.ReLU, nn.Conv1d]  # of one pair of convolutions
 
 REFINED_WIDTH = 19  # means 3, colors 3, opacity 1, scales 3, rotation 9
 
@@ -31,16 +35,17 @@ class PointEncoder(nn.Module):
     def forward(self, patches_BGSC: Tensor) -> Tensor:
         """[B, G, S, in_channels] to [B, G, out]."""
         B, G, S, _ = patches_BGSC.shape
-        conv, norm, relu, out = self.first_conv
+        conv, norm, relu, out = cast(Layers, tuple(self.first_conv))
         hidden = relu(norm(_pointwise(patches_BGSC.flatten(0, 2), conv)))  # [BGS, first]
-        local = _pointwise(hidden, out).unflatten(0, (B * G, S))  # [BG, S, local]
+        local: Tensor = _pointwise(hidden, out).unflatten(0, (B * G, S))  # [BG, S, local]
         patch = local.amax(dim=1, keepdim=True)  # [BG, 1, local]
-        conv, norm, relu, out = self.second_conv
+        conv, norm, relu, out = cast(Layers, tuple(self.second_conv))
         # conv([patch; local]) in two parts: the patch's is computed once, not S times
         of_patch, of_local = conv.weight[..., 0].chunk(2, dim=1)
         mixed = linear(local, of_local, conv.bias) + linear(patch, of_patch)
         hidden = relu(norm(mixed.flatten(0, 1)))
-        return _pointwise(hidden, out).unflatten(0, (B, G, S)).amax(dim=2)
+        points: Tensor = _pointwise(hidden, out).unflatten(0, (B, G, S))
+        return points.amax(dim=2)
 
 
 def _pointwise(x: Tensor, conv: nn.Conv1d) -> Tensor:
@@ -57,12 +62,13 @@ class GaussianRefinement(nn.Module):
         self.pooling = config.pooling
         in_channels = REFINED_WIDTH * (len(config.orders) if self.fusion == "channels" else 1)
         widths = (in_channels, *config.refinement_channels, width)
-        layers = []
+        layers: list[nn.Module] = []
         for c_in, c_out, stride in zip(widths, widths[1:], (1, 1, 2, 2), strict=False):
             # no bias: the batch norm that follows has one
-            layers += [nn.Conv1d(c_in, c_out, 3, stride, padding=1, bias=False), nn.BatchNorm1d(c_out), nn.ReLU()]
+            norm = nn.BatchNorm1d(c_out)
+            layers += [nn.Conv1d(c_in, c_out, 3, stride, padding=1, bias=False), norm, nn.ReLU()]
         self.layers = nn.Sequential(*layers)
-        nn.init.constant_(layers[-2].weight, config.refinement_gain)
+        nn.init.constant_(norm.weight, config.refinement_gain)  # of the last
 
     def forward(self, attributes_BGSC: Tensor, orders_BOGS: Tensor) -> Tensor:
         """[B, G, S, 19] and the orders [B, O, G, S] to [B, G, width]."""
@@ -73,11 +79,11 @@ class GaussianRefinement(nn.Module):
             sequences = sequences.permute(0, 2, 1, 4, 3).reshape(B * G, O * REFINED_WIDTH, S)
         else:
             sequences = sequences.reshape(B * O * G, S, REFINED_WIDTH).mT
-        features = self.layers(sequences)
+        features: Tensor = self.layers(sequences)
         pooled = features.amax(dim=2) if self.pooling == "max" else features.mean(dim=2)
         if self.fusion == "channels":
-            return pooled.unflatten(0, (B, G))
-        return pooled.unflatten(0, (B, O, G)).mean(dim=1)
+            return pooled.reshape(B, G, -1)
+        return pooled.reshape(B, O, G, -1).mean(dim=1)
 
 
 def refined_attributes(patches: Tensor) -> Tensor:
@@ -103,7 +109,7 @@ def raw_attributes(patches: Tensor) -> Tensor:
 def rotation_matrices(quats: Tensor) -> Tensor:
     """[..., 4] wxyz unit quaternions to [..., 3, 3] rotation matrices."""
     entries = [entry for row in rotation_rows(*quats.unbind(-1)) for entry in row]
-    return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+    return torch.stack(entries, dim=-1).reshape(*quats.shape[:-1], 3, 3)
 
 
 def point_inputs(config: ModelConfig) -> int:

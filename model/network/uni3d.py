@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
+from model.network.encoder import ClipGS
 from pipeline.errors import ConfigError
 
 # Parts of timm's image model that Uni3D stores and never uses.
@@ -35,8 +35,8 @@ class LoadReport:
         return "; ".join(parts)
 
 
-def load_uni3d(model: nn.Module, file: Path) -> LoadReport:
-    """Copy the weights of a Uni3D checkpoint into `model` (a ClipGS of the same size).
+def load_uni3d(model: ClipGS, file: Path) -> LoadReport:
+    """Copy the weights of a Uni3D checkpoint into `model`, which is of the same size.
 
     Raises:
         ConfigError: no such file, not a checkpoint of Uni3D, or one of another size.
@@ -52,7 +52,7 @@ def load_uni3d(model: nn.Module, file: Path) -> LoadReport:
     return load_state(model, checkpoint["module"], str(file))
 
 
-def load_state(model: nn.Module, state: Mapping[str, Any], source: str) -> LoadReport:
+def load_state(model: ClipGS, state: Mapping[str, Any], source: str) -> LoadReport:
     """Copy a Uni3D state dict (any float type, keys with or without `module.`) into `model`.
 
     Raises:

@@ -23,7 +23,8 @@ def load_checkpoint(corpus: CorpusStore, run: str) -> dict[str, Any] | None:
     if not corpus.exists("runs", run, FILE):
         return None
     with corpus.open_binary("runs", run, FILE) as file:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    return state
 
 
 def put_aside(corpus: CorpusStore, run: str, fingerprint: str) -> None:

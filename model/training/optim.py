@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from model.config import TrainConfig
+from model.network.encoder import ClipGS
 
 
-def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+def make_optimizer(model: ClipGS, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW; each group keeps its own first learning rate under `base_lr`."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     depth = len(model.point_encoder.visual.blocks)

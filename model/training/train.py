@@ -66,7 +66,8 @@ def _train_with_ray(corpus: CorpusStore, config: TrainConfig) -> dict[str, Any]:
     result = corpus.read_json(*outcome)
     if "config_error" in result:
         raise ConfigError(result["config_error"])
-    return result["figures"]
+    figures: dict[str, Any] = result["figures"]
+    return figures
 
 
 def _ray_rank(values: dict[str, Any]) -> None:
@@ -78,7 +79,7 @@ def _ray_rank(values: dict[str, Any]) -> None:
     corpus, config = CorpusStore(values["corpus"]), TrainConfig.model_validate(values["config"])
     ranks = Ranks(context.get_world_rank(), context.get_world_size(), get_device())
     try:
-        result = {"figures": _train_rank(corpus, config, ranks)}
+        result: dict[str, Any] = {"figures": _train_rank(corpus, config, ranks)}
     except ConfigError as error:
         result = {"config_error": str(error)}
     if ranks.rank == 0:

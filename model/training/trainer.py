@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -154,7 +154,7 @@ class Trainer:
             return False
         stop = torch.zeros(1, device=self.ranks.device)
         if metrics and self.validation:
-            loss = self._validation_loss()
+            loss = self._validation_loss(self.validation)
             metrics.add(done, {"loss_val_text": loss})
             self.stale_validations = 0 if loss < self.best_loss else self.stale_validations + 1
             self.best_loss = min(loss, self.best_loss)
@@ -166,13 +166,13 @@ class Trainer:
         return bool(stop.item())
 
     @torch.no_grad()
-    def _validation_loss(self) -> float:
-        features = embed_splats(self._final_model(), self.validation.gaussians, self.batch_size, self.config.workers)
-        texts = torch.from_numpy(self.validation.texts)
+    def _validation_loss(self, validation: LoadedSplit) -> float:
+        features = embed_splats(self._final_model(), validation.gaussians, self.batch_size, self.config.workers)
+        texts = torch.from_numpy(validation.texts)
         return float(contrast(torch.from_numpy(features), texts, self.model.logit_scale.exp().cpu()).mean() / 2)
 
     def _final_model(self) -> ClipGS:
-        return self.model if self.average is None else self.average.module
+        return self.model if self.average is None else cast(ClipGS, self.average.module)
 
     def _keeps_best(self) -> bool:
         """Whether the weights that the run leaves are those of the best validation, not the last."""
@@ -197,7 +197,7 @@ class Trainer:
     def _check_encoders(self) -> None:
         """Within a rank the loader has checked it; this compares the ranks."""
         if self.ranks.count > 1:
-            encoders: list = [None] * self.ranks.count
+            encoders: list[Any] = [None] * self.ranks.count
             dist.all_gather_object(encoders, self.triplets.encoder)
             if len(set(encoders)) > 1:
                 raise ConfigError(
@@ -232,7 +232,8 @@ class Trainer:
         self.best_loss, self.stale_validations = state["best_loss"], state["stale_validations"]
         self.stopped_early = state["stopped_early"]
         logger.info("run %s goes on from step %d", self.config.run, state["step"])
-        return state["step"]
+        step: int = state["step"]
+        return step
 
     def _save(self, step: int) -> None:
         state = {
@@ -255,7 +256,7 @@ class Trainer:
 
     def _figures(self, done: int, steps: int, metrics: Metrics | None, clock: "_Clock") -> dict[str, Any]:
         total = sum(clock.seconds.values())
-        figures = {
+        figures: dict[str, Any] = {
             "steps": done,
             "train_objects": len(self.triplets) * self.ranks.count,
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
@@ -271,7 +272,7 @@ class Trainer:
 class _Clock:
     """Seconds by what they were spent on."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.seconds = {"waiting": 0.0, "encoder": 0.0, "other": 0.0}
         self._last = time.perf_counter()
 
@@ -283,18 +284,18 @@ class _Clock:
 
 def _together(ranks: Ranks, action: Callable[[], Result]) -> Result:
     """The result of `action`; a ConfigError of one rank is raised on all, so that none waits for another for ever."""
-    result, message = None, ""
+    results, message = [], ""
     try:
-        result = action()
+        results.append(action())
     except ConfigError as error:
         message = str(error)
     if ranks.count > 1:
-        messages: list = [None] * ranks.count
+        messages: list[Any] = [None] * ranks.count
         dist.all_gather_object(messages, message)
         message = next(filter(None, messages), "")
     if message:
         raise ConfigError(message)
-    return result
+    return results[0]
 
 
 def load_training_split(corpus: CorpusStore, config: TrainConfig, model: ModelConfig, ranks: Ranks) -> LoadedSplit:

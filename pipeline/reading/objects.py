@@ -23,16 +23,19 @@ class CorpusObject:
 
     @property
     def uid(self) -> str:
-        return self.row["uid"]
+        uid: str = self.row["uid"]
+        return uid
 
     @property
     def name(self) -> str:
-        return self.row["name"]
+        name: str = self.row["name"]
+        return name
 
     @property
     def caption(self) -> str:
         """The caption; empty if the object has none yet."""
-        return self.row.get("caption", "")
+        caption: str = self.row.get("caption", "")
+        return caption
 
     @cached_property
     def views(self) -> list[Image.Image]:
@@ -46,12 +49,14 @@ class CorpusObject:
     @property
     def world_to_camera(self) -> np.ndarray:
         """[V, 4, 4], OpenCV axes."""
-        return self.row["world_to_camera"].reshape(-1, 4, 4)
+        flat: np.ndarray = self.row["world_to_camera"]
+        return flat.reshape(-1, 4, 4)
 
     @property
     def intrinsics(self) -> np.ndarray:
         """[V, 4] fx, fy, cx, cy in pixels, pixel centres at .5."""
-        return self.row["intrinsics"]
+        intrinsics: np.ndarray = self.row["intrinsics"]
+        return intrinsics
 
     @property
     def splat(self) -> dict[str, np.ndarray]:
@@ -66,7 +71,8 @@ class CorpusObject:
     def to_asset_frame(self, points: np.ndarray) -> np.ndarray:
         """World points [N, 3] in the frame of the asset's own file: undoes centring, scaling and turning upright."""
         z_up = z_up_matrix(self.row["up_axis"], self.row["rotation"])
-        return (points / self.row["scale"] + self.row["center"]) @ z_up
+        in_asset: np.ndarray = (points / self.row["scale"] + self.row["center"]) @ z_up
+        return in_asset
 
     def export(self, format: Literal["ply", "spz"], path: str | Path = "") -> Path:
         """Write the splat as a file that viewers open; returns its path (by default UID.FORMAT in the working folder).

@@ -19,7 +19,7 @@ COLUMNS = ("uid", "caption", "images", *ATTRIBUTES)
 DECODED_ROWS = 4
 
 
-class TripletStream(IterableDataset):
+class TripletStream(IterableDataset[dict[str, Any]]):
     """Samples: `uid`, `caption`, `gaussians` [N, 14], `image` uint8 [H, W, 4] (a view drawn anew every epoch), `view`.
 
     The row groups are shuffled, then the rows inside of `mixed_groups` neighbouring ones. Every consumer (a worker of a
@@ -150,4 +150,5 @@ class _Sample:
 def _values(column: pa.Array, row: int) -> np.ndarray:
     """The flat values of one row of a list column, without a copy."""
     first, last = column.offsets[row : row + 2].to_pylist()
-    return column.values[first:last].to_numpy()
+    values: np.ndarray = column.values[first:last].to_numpy()
+    return values

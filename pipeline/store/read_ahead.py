@@ -1,7 +1,7 @@
 """Reading, or making, many things in order, some of them ahead of time: by threads that end with the iterator."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 def read_ahead(
     read: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int | None = None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """`read(item)` for every item, in order; `items` is iterated in the caller's thread.
 
     The threads have ended when the iterator ends or is closed: none of them may outlive the interpreter.

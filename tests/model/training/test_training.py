@@ -168,7 +168,7 @@ def test_a_run_that_stops_early_leaves_its_best_weights(corpus, config, monkeypa
     write_split(corpus, "val", [triplet_row(i, "val", shape_gaussians(i, 500)) for i in range(3)])
     losses, weights = iter([3.0, 1.0, 2.0, 2.0]), []
 
-    def validation_loss(self):
+    def validation_loss(self, validation):
         weights.append({name: value.clone() for name, value in self.model.state_dict().items()})
         return next(losses)
 
