@@ -44,7 +44,9 @@ def test_takes_nothing_from_the_tests(path):
         assert not [name for name in names if name.split(".")[0] == "tests"]
 
 
-@pytest.mark.parametrize("name", ["caption", "cluster", "dataset", "demo", "fit", "hostile", "render", "training"])
+@pytest.mark.parametrize(
+    "name", ["caption", "cluster", "dataset", "demo", "fit", "hostile", "house", "render", "training"]
+)
 def test_is_a_command(name):
     assert (ROOT / f"benchmarks/{name}.py").exists() or (ROOT / f"benchmarks/{name}/__main__.py").exists()
 
