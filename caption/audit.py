@@ -60,7 +60,9 @@ def audit(corpus: CorpusStore) -> Audit:
     if not objects:
         raise ConfigError(f"{corpus.uri}: nothing is embedded yet; run --stage embed first")
     if len(encoders) > 1:
-        raise ConfigError(f"{corpus.uri}: embedded by several encoders ({', '.join(sorted(encoders))}); embed it again")
+        raise ConfigError(
+            f"{corpus.uri}: embedded by several encoders ({', '.join(sorted(encoders))}); run --stage embed --force"
+        )
     figures = {
         "objects": len(objects),
         "encoder": encoders.pop(),

@@ -116,7 +116,7 @@ class FitStage(Stage[FitConfig]):
     def _result(self, task: Task, fitted: Gaussians, iterations: int) -> Row | Failure:
         config = self.config
         if not fitted.is_finite():
-            error = AssetError(f"object {task.uid}: the fit diverged to values that are not finite")
+            error = AssetError(f"object {task.uid}: the fit diverged to NaN or infinite values")
             return Failure.from_exception(task.uid, error)
         splat = prepare_for_storage(fitted)
         quality = measure(splat, task.heldout, config.rasterize_mode, config.eps2d, self.backend, self.device)
@@ -145,7 +145,7 @@ def choose_backend(config: FitConfig) -> Backend:
     """
     cuda = config.backend != "numba" and cuda_is_available()
     if config.backend == "gsplat" and not cuda:
-        raise ConfigError("fit.backend is gsplat, but no CUDA device is there; use auto or numba")
+        raise ConfigError("fit.backend is gsplat, but there is no CUDA device; use auto or numba")
     return "gsplat" if cuda else "numba"
 
 

@@ -10,7 +10,7 @@ from pipeline.store.rows import Row
 from pipeline.values.pictures import decode_view
 
 MIN_COVERED_PIXELS = 16
-"""Less alpha than so many opaque pixels have: nothing that could be fitted or measured."""
+"""Less alpha than this many opaque pixels have: nothing that could be fitted or measured."""
 
 MIN_SIDE = 11
 """Pixels: the window of SSIM."""

@@ -42,11 +42,11 @@ class Arguments:
     run: str
     """Folder of the trained model: CORPUS/runs/NAME."""
     output: str = "embeddings.parquet"
-    """Parquet with uid, encoder and embedding (unit vectors)."""
+    """Parquet file with uid, encoder and embedding (unit vectors)."""
     up_axis: Literal["z", "y"] = "z"
-    """Upward axis of a splat file (files that this project exports: z)."""
+    """Up axis of a splat file (z for files exported by this project)."""
     config: str = ""
-    """YAML preset by which a mesh is rendered and fitted: the one of the corpus that the model was trained on."""
+    """YAML preset for rendering and fitting a mesh: that of the corpus the model was trained on."""
 
 
 def main(arguments: Arguments) -> int:

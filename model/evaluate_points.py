@@ -35,7 +35,7 @@ class Arguments:
     classes: str = "modelnet40"
     """modelnet40, scanobjectnn, or a JSON file of names, in the order of the labels."""
     output: str = ""
-    """JSON file for the figures; they are printed in any case."""
+    """JSON file for the figures, which are printed as well."""
 
 
 def main(arguments: Arguments) -> dict[str, float]:

@@ -25,9 +25,9 @@ class Arguments:
     text: tyro.conf.Positional[str]
     """What to look for."""
     run: str = "default"
-    """Run of this corpus, or the folder of a run of another."""
+    """Name of a run of this corpus, or the folder of another corpus'ss run."""
     embeddings: str = ""
-    """Parquet that model.encode wrote for this corpus and run; without it, the corpus is embedded now."""
+    """Parquet file written by model.encode for this corpus and run; without it, the corpus is embedded now."""
     top: int = 10
     """How many objects to show."""
 
@@ -61,7 +61,7 @@ def _read_embeddings(path: str, encoder: str) -> tuple[list[str], np.ndarray]:
         raise ConfigError(f"cannot read embeddings {path}: {error}") from error
     others = set(table["encoder"].to_pylist()) - {encoder}
     if others:
-        raise ConfigError(f"{path} holds vectors of {', '.join(sorted(others))}, the run speaks {encoder}")
+        raise ConfigError(f"{path} holds vectors of {', '.join(sorted(others))}, the run was trained with {encoder}")
     return table["uid"].to_pylist(), np.array(table["embedding"].to_pylist(), np.float32)
 
 

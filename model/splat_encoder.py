@@ -1,4 +1,4 @@
-"""The trained encoder for use: splats in, unit vectors out."""
+"""The trained encoder, ready for use: splats in, unit vectors out."""
 
 import os
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ class PipelineError(Exception):
 
 
 class AssetError(PipelineError):
-    """The object itself is at fault (broken, empty, hostile, unsupported): trying again cannot help."""
+    """The object itself is at fault (broken, empty, hostile, unsupported): a retry cannot help."""
 
 
 class Missing(AssetError):
@@ -35,7 +35,7 @@ class Timeout(PipelineError):
 
 
 class Unreachable(PipelineError):
-    """What the object is fetched from could not be reached, was overloaded or broke off."""
+    """The server of the object could not be reached, was overloaded or closed the connection."""
 
     retryable = True
 
@@ -45,13 +45,13 @@ class ConfigError(PipelineError):
 
 
 class StorageError(PipelineError):
-    """The store of the corpus could not be reached, or did not do what it was asked, in spite of many attempts.
+    """The corpus's storage could not be reached, or failed in spite of many attempts.
 
-    No object is at fault: it stops the run, which goes on with the same command.
+    No object is at fault: it stops the run, which the same command resumes.
     """
 
     retryable = True
 
 
 class ContractError(PipelineError):
-    """A stage did not give back what its contract asks for: a fault in the stage, not in the object."""
+    """A stage did not return what its contract asks for: a fault in the stage, not in the object."""

@@ -58,10 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return EXIT_USAGE
     except (StorageError, WorkerCrash) as error:
-        print(f"error: {_one_line(error)}. To go on where it stopped: {again}", file=sys.stderr)
+        print(f"error: {_one_line(error)}. To resume: {again}", file=sys.stderr)
         return EXIT_STORAGE if isinstance(error, StorageError) else EXIT_CRASH
     except KeyboardInterrupt:
-        print(f"Stopped. To go on where it stopped: {again}", file=sys.stderr)
+        print(f"Stopped. To resume: {again}", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
@@ -96,11 +96,11 @@ def _show(request: Request, corpus: CorpusStore, console: Console) -> int:
     console.print(verdict.table())
     if options.repair:
         removed = repair(corpus, verdict.problems)
-        again = f"to make again what is missing: {PROGRAM} --corpus {corpus.uri}"
+        again = f"to make the missing tables again: {PROGRAM} --corpus {corpus.uri}"
         console.print(f"Repaired: {len(removed)} damaged files removed; {again}", soft_wrap=True, highlight=False)
         return 0
     if any(problem.bad for problem in verdict.problems):
-        console.print("--repair removes what is damaged, so that the next run makes it again", highlight=False)
+        console.print("--repair removes what is damaged so that the next run makes it again", highlight=False)
     return EXIT_WRONG
 
 
@@ -176,8 +176,8 @@ def _report_waiting(job: Job, agenda: Agenda, shards: int, console: Console) -> 
             continue
         tables = " and ".join(job.stages[stage].reads)
         if count == shards:
-            raise ConfigError(f"stage {stage} reads {tables}, which this corpus does not have yet: run --stage all")
-        console.print(f"{stage}: {count} of {shards} shards wait for {tables}", highlight=False)
+            raise ConfigError(f"stage {stage} reads {tables}, which this corpus does not have yet; run --stage all")
+        console.print(f"{stage}: {count} of {shards} shards are waiting for {tables}", highlight=False)
 
 
 def _print_end(

@@ -26,7 +26,7 @@ class Section(BaseModel):
 
 
 def runtime(default: Any, **kwargs: Any) -> Any:
-    """A field that changes speed or safety, not results: it may differ when a run is taken up again."""
+    """A field that changes speed or safety, not results: it may differ when a run is resumed."""
     return Field(default, json_schema_extra=_RUNTIME, **kwargs)
 
 

@@ -18,7 +18,7 @@ ConfigT = TypeVar("ConfigT", bound=Section)
 
 @dataclass(frozen=True)
 class Resources:
-    """What one worker of a stage holds."""
+    """What one worker of a stage occupies."""
 
     cpus: float = 1
     gpus: float = 0
@@ -46,7 +46,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class StageContext:
-    """What the runner lends to a stage's worker."""
+    """What the runner provides to a stage's worker."""
 
     corpus: CorpusStore
     scratch: Path  # a local folder that this worker may fill; removed when it ends
@@ -78,7 +78,7 @@ class Stage(ABC, Generic[ConfigT]):
 
     @classmethod
     def timeout_s(cls, config: ConfigT) -> float:
-        """How long one object may take; then its worker is killed, and the others go on without it."""
+        """How long one object may take; then its worker is killed, and the others continue without it."""
         return 3600.0
 
     @classmethod
@@ -112,7 +112,7 @@ class Spread(Protocol):
         Function, items and results are pickled, and a call may be made again if its process died.
 
         Args:
-            at_once: so many on one machine at most, where no cluster keeps the books of its memory.
+            at_once: the maximum on one machine, where no cluster accounts for its memory.
             memory_gb: what a call takes.
         """
 

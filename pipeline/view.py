@@ -16,7 +16,7 @@ from pipeline.errors import AssetError, ConfigError
 from pipeline.exit_code import exit_code
 from pipeline.reading.corpus import Corpus
 
-CLASSIC_EPS2D = 0.3  # what a PLY that says nothing was most likely fitted with
+CLASSIC_EPS2D = 0.3  # what a PLY without a note was most likely fitted with
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pipeline.view", description=__doc__.splitlines()[0])
     parser.add_argument("what", help="a corpus (folder or URI), a copy of its triplets, or a splat as .ply")
     parser.add_argument("--uid", help="the object, if a corpus is given")
-    parser.add_argument("--out", type=Path, help="write the page there and do not open it")
+    parser.add_argument("--out", type=Path, help="write the page to this file and do not open it")
     options = parser.parse_args(arguments)
     try:
         page = ply_page(Path(options.what)) if options.what.endswith(".ply") else object_page(options.what, options.uid)
@@ -51,7 +51,7 @@ def object_page(uri: str, uid: str | None) -> str:
     from pipeline.values.splat import Gaussians
 
     if not uid:
-        raise ConfigError("which object? name it by --uid UID")
+        raise ConfigError("which object? name it with --uid UID")
     item = Corpus.open(uri).object(uid)
     if "means" not in item.row:
         raise ConfigError(f"object {uid} has no splat: it failed or was not fitted yet")

@@ -1,4 +1,4 @@
-"""The engine of the default config: the raster engine, and Blender for what that one says it cannot show."""
+"""The engine of the default config: the raster engine, and Blender for what it cannot render."""
 
 import importlib.util
 import logging
@@ -19,7 +19,7 @@ def blender_is_installed() -> bool:
 
 
 class AutoEngine:
-    """Chooses anew for every object; Blender is started when the first object needs it. See `render.engine.Engine`."""
+    """Chooses for each object; Blender is started when the first object needs it. See `render.engine.Engine`."""
 
     def __init__(self, raster: Engine, make_blender: Callable[[], Engine]):
         self._raster, self._make_blender = raster, make_blender
@@ -32,7 +32,7 @@ class AutoEngine:
         """As `Engine.render`.
 
         Raises:
-            AssetError: moreover if the object needs Blender, and it is not installed.
+            AssetError: also if the object needs Blender and it is not installed.
         """
         try:
             return self._raster.render(main, asset, cameras, folder)
@@ -49,7 +49,7 @@ class AutoEngine:
 
     def _started_blender(self, reason: Unsupported) -> Engine:
         if not blender_is_installed():
-            raise AssetError(f"{reason.what}: only Blender shows that; install the extra [blender]") from reason
+            raise AssetError(f"{reason.what}: only Blender renders that; install the extra [blender]") from reason
         blender = self._make_blender()
         blender.start()
         return blender

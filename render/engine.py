@@ -17,7 +17,7 @@ class Unsupported(AssetError):
     """The asset may be fine, but this engine cannot show it as it is meant; `what` says why."""
 
     def __init__(self, what: str):
-        super().__init__(f"this engine cannot show it: {what}; render it with render.engine: blenderproc")
+        super().__init__(f"this engine cannot render it: {what}; render it with render.engine: blenderproc")
         self.what = what
 
 

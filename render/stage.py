@@ -133,10 +133,10 @@ class RenderStage(Stage[RenderConfig]):
             cloud.add(view_points(view, positions[index]))
             del view  # before the next one is made: it takes megabytes
         if not MIN_COVERAGE <= coverage <= MAX_COVERAGE:
-            raise AssetError(f"it fills {coverage:.2%} of its views; {MIN_COVERAGE:.1%} to {MAX_COVERAGE:.0%} is fine")
+            raise AssetError(f"it covers {coverage:.2%} of its views, not {MIN_COVERAGE:.1%} to {MAX_COVERAGE:.0%}")
         surface = cloud.points(config.surface_points)
         if not len(surface.positions):
-            raise AssetError("its views show no surface, only translucent fringes")
+            raise AssetError("its views show no surface, only translucent edges")
         return {
             "images": images,
             "width": config.resolution,

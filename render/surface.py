@@ -49,7 +49,7 @@ class SurfaceCloud:
     """The points of all views of an object, gathered view by view.
 
     One per cell of a grid, the nearest to its cell's centre. The cells are a pixel's footprint at the object's centre,
-    since several views see the same surface; so many views take hardly more memory than a few.
+    since several views see the same surface; many views take hardly more memory than a few.
     """
 
     def __init__(self, cameras: Cameras):

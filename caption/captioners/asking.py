@@ -28,7 +28,7 @@ def ask(model: VisionModel, questions: list[Question]) -> list[Answer | Exceptio
     seconds = [_second(model, questions[i], again.substitute(reason=results[i])) for i in bad]
     for i, result in zip(bad, _ask_once(model, seconds) if bad else [], strict=True):
         if isinstance(result, BadCaption):
-            result = BadCaption(f"{model.source} was asked twice and its answer is bad: {result}")
+            result = BadCaption(f"{model.source} gave an unusable answer twice: {result}")
         results[i] = result
     return results
 

@@ -1,4 +1,4 @@
-"""Requests in an even stream, for servers that count them by the minute."""
+"""An even stream of requests, for servers with a limit per minute."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Captions of single views, the best of them merged into one (the way of Cap3D, Luo et al. 2023, arXiv 2306.07279)."""
+"""Captions of single views, the best of them merged into one (as in Cap3D, Luo et al. 2023, arXiv 2306.07279)."""
 
 from string import Template
 

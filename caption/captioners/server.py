@@ -34,7 +34,7 @@ def load(config: CaptionConfig, threads: int) -> VisionCaptioner:
 class ServerModel:
     """One model of one server, asked by many threads at once.
 
-    A request that times out, is turned away (429) or fails in the server (5xx) is sent again by the client, after
+    A request that times out, is rejected (429) or fails in the server (5xx) is sent again by the client, after
     pauses that grow or that the server asks for (Retry-After), and counts for `caption.requests_per_minute` like any
     other. What then still fails is a failure of its own object.
 
@@ -94,9 +94,9 @@ class ServerModel:
         except openai.APIError as error:
             return self._failure(error)
         except ValueError as error:
-            return ServerFailure(f"{self._config.server_url} answered something that is not JSON: {error}")
+            return ServerFailure(f"{self._config.server_url} returned something other than JSON: {error}")
         if not isinstance(completion, ChatCompletion) or not completion.choices:
-            return ServerFailure(f"{self._config.server_url} answered without a completion")
+            return ServerFailure(f"{self._config.server_url} returned no completion")
         if completion.usage:
             self.prompt_tokens += completion.usage.prompt_tokens
             self.answer_tokens += completion.usage.completion_tokens
@@ -109,13 +109,13 @@ class ServerModel:
         reason = " ".join(str(error).split())[:300]
         if isinstance(error, openai.APITimeoutError):
             return Timeout(
-                f"{where}: no answer in {self._config.timeout_s:g} s, asked {self._config.retries + 1} times"
+                f"{where}: no answer within {self._config.timeout_s:g} s, after {self._config.retries + 1} attempts"
             )
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError | openai.NotFoundError):
             return ConfigError(f"{where}: {reason}; check caption.model, caption.server_url and OPENAI_API_KEY")
         if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
             return AssetError(f"{where} refuses the request: {reason}")
-        return ServerFailure(f"{where}: {reason}, asked {self._config.retries + 1} times")
+        return ServerFailure(f"{where}: {reason}, after {self._config.retries + 1} attempts")
 
     def _check_server(self) -> None:
         try:
@@ -126,7 +126,7 @@ class ServerModel:
                 f"no server answers at {url} (caption.server_url); start one: docs/captioning.md"
             ) from error
         except openai.APIStatusError as error:
-            logger.info("%s does not list its models (%s); going on", self._config.server_url, error.status_code)
+            logger.info("%s does not list its models (%s); continuing", self._config.server_url, error.status_code)
 
 
 def _data_url(image: Image.Image) -> str:

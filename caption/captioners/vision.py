@@ -29,7 +29,7 @@ class Shown:
 
 
 class VisionCaptioner(ABC):
-    """Refuses bad renders and chooses views; how the model is then asked is a subclass' matter."""
+    """Refuses bad renders and chooses views; how the model is then asked is a subclass's matter."""
 
     def __init__(self, config: CaptionConfig, model: VisionModel, scorer: Encoder | None, threads: int):
         """Args:

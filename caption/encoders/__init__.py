@@ -1,4 +1,4 @@
-"""Encoders: pictures and sentences to vectors of one space. An encoder is one line in `ENCODERS` and one module,
+"""Encoders: images and text to vectors of one space. An encoder is one line in `ENCODERS` and one module,
 or an installed package adds it (docs/extend.md).
 
 Every table that holds vectors holds the encoder's id. An id is `NAME:DETAILS@HASH`: NAME is registered here, DETAILS
@@ -68,7 +68,7 @@ def load_encoder_by_id(id: str) -> Encoder:
     details, _, _ = rest.rpartition("@")
     encoder: Encoder = _module(name).from_details(details)
     if encoder.id != id:
-        raise ConfigError(f"encoder {id}: the weights here are others, they make {encoder.id}; embed the corpus again")
+        raise ConfigError(f"encoder {id}: the weights here differ, they give {encoder.id}; run --stage embed --force")
     return encoder
 
 

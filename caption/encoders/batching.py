@@ -1,4 +1,4 @@
-"""Pictures on their way into an encoder, prepared while the model works."""
+"""Images prepared for an encoder while the model works."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What a captioner may know of an object: its metadata and its views."""
+"""What a captioner may know about an object: its metadata and its views."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which views a captioner is shown: only good renders, and such that differ."""
+"""Which views a captioner is shown: only good renders, and ones that differ."""
 
 import numpy as np
 from PIL import Image

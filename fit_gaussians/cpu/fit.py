@@ -1,6 +1,6 @@
 """The optimiser's loop for one object on one CPU thread, without torch: kernels over planes from end to end.
 
-The same recipe as `batch_fit.py`, which is its oracle in the tests; written by hand because a step of ours takes a few
+The same recipe as `gpu/fit.py`, which is its oracle in the tests; written by hand because a step of ours takes a few
 milliseconds, of which torch's many small calls would be a third, and torch alone fills 180 MB of a worker.
 """
 

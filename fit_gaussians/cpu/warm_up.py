@@ -1,4 +1,4 @@
-"""Compiling the CPU's kernels once for all workers of a machine, in a process of its own.
+"""Compiling the CPU's kernels once for all workers of a machine, in a separate process.
 
 Numba's compiler leaves some 100 MB behind in a worker and needs seconds of a core, which every worker of a fresh
 machine would spend at the same time. So the first one starts a process that compiles, the others wait for it, and all
@@ -38,7 +38,7 @@ def compile_kernels(config: FitConfig) -> None:
         _compile_once(Path(folder), config.sh_degree)
     except (OSError, subprocess.CalledProcessError) as error:  # no locks on this disk, no room, …
         reason = getattr(error, "stderr", None) or error
-        logger.warning("fit: every worker compiles for itself, since compiling ahead failed: %s", reason)
+        logger.warning("fit: compiling ahead failed, so every worker compiles for itself: %s", reason)
 
 
 def _compile_once(folder: Path, sh_degree: int) -> None:
@@ -58,7 +58,7 @@ def _compile_once(folder: Path, sh_degree: int) -> None:
 
 
 def fit_a_square(sh_degree: int) -> None:
-    """Run everything that a fit runs, as small as it gets."""
+    """Run everything that a fit runs, at the smallest size."""
     pixels = np.zeros((2, 4, SIZE, SIZE), np.uint8)
     pixels[:, :, 8:-8, 8:-8] = 255
     pose = np.eye(4, dtype=np.float32)

@@ -1,5 +1,5 @@
 """The optimiser's loop over a batch of objects in torch, for a GPU: a view of each a step (or a few), random colours
-behind them, Adam with decaying rates. `cpu_fit.py` is the same for one object on the CPU.
+behind them, Adam with decaying rates. `cpu/fit.py` is the same for one object on the CPU.
 """
 
 from collections.abc import Sequence

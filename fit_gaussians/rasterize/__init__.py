@@ -1,6 +1,6 @@
 """Differentiable rasterization of 3D Gaussians: one function of torch tensors, three implementations.
 
-- ``numba``: SIMD kernels for the CPU, one thread a call, float32 (`cpu.py`, and `autograd.py` around it);
+- ``numba``: SIMD kernels for the CPU, one thread per call, float32 (`kernels/view.py`, `kernels/autograd.py`);
 - ``gsplat``: gsplat's CUDA kernels, a whole batch in one call, float32 (`gsplat_backend.py`);
 - ``reference``: plain torch in any float type on any device, slow (`reference.py`): the oracle of the other two.
 """

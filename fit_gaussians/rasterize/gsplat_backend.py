@@ -61,7 +61,7 @@ def camera_matrices(intrinsics: Tensor) -> Tensor:
 
 def _load_gsplat():
     if not torch.cuda.is_available():
-        raise RuntimeError("the gsplat backend needs a CUDA device, and torch finds none: use the numba backend")
+        raise RuntimeError("the gsplat backend needs a CUDA device, and torch finds none; use the numba backend")
     try:
         from gsplat import rasterization
     except ImportError as error:

@@ -15,7 +15,7 @@ MIN_SCALE, MAX_SCALE = 1e-4, 0.05
 CELLS_PER_SIDE = 2**20
 """A bound on the cells of side MIN_SCALE along an axis, for their numbering."""
 CANDIDATES = 8
-"""Thinning looks at no more than so many points for each one it keeps."""
+"""Thinning looks at no more than this many points for each one it keeps."""
 MAX_PAIRS = 64
 """Mean number of neighbours within reach, above which points lie in heaps and thinning settles for a shorter reach."""
 

@@ -47,7 +47,7 @@ class Recipe:
         return min(degree, int(progress / self.sh_ramp)) if self.sh_ramp else degree
 
     def relocates_at(self, schedule: Schedule, every: int) -> bool:
-        """Whether Gaussians are relocated now, where it is done after every so many steps (0: never)."""
+        """Whether Gaussians are relocated now, if `every` steps lie between relocations (0: never)."""
         return every > 0 and schedule.steps % every == 0 and schedule.progress < self.relocate_until
 
     def decay(self, progress: float) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 DEAD_OPACITY = 0.05
 """Below it a Gaussian is dead. (The paper's 0.005 is for 30,000 steps: in our few hundred nothing fades so far.)"""
 MAX_SHARERS = 51
-"""So many Gaussians at most share a place in the correction (as in the paper's code)."""
+"""At most this many Gaussians share a place in the correction (as in the paper's code)."""
 
 
 @dataclass(frozen=True)

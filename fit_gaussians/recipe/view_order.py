@@ -4,7 +4,7 @@ import numpy as np
 
 
 class ViewOrder:
-    """The views of one object in an order shuffled anew for each pass, each over a background of random colour.
+    """The views of one object in an order reshuffled for each pass, each over a background of random colour.
 
     A background that changes leaves no place for floaters: what is not the object must be transparent.
     """

@@ -1,6 +1,6 @@
 """Batches for training and evaluation: every draw depends on (seed, epoch, object) alone, never on what ran before.
 
-So step t of a run taken up again is step t of a run that was never stopped, whatever the number of threads.
+So step t of a resumed run is step t of a run that was never stopped, whatever the number of threads.
 """
 
 from collections.abc import Iterable, Iterator

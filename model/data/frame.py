@@ -1,4 +1,4 @@
-"""From the corpus' frame to the model's: the one place where the two conventions meet.
+"""From the corpus's frame to the model's: the one place where the two conventions meet.
 
 Corpus: z up, the bounding box' diagonal is 1. Model (as Uni3D was trained): y up, the mean of the points at the origin,
 the farthest point at distance 1.

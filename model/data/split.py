@@ -120,7 +120,7 @@ def _check(row: Row, gaussians: np.ndarray, first: Row | None, minimum_gaussians
     uid = row["uid"]
     if first is not None and row["encoder"] != first["encoder"]:
         raise ConfigError(
-            f"object {uid} was embedded by {row['encoder']}, object {first['uid']} by {first['encoder']}: one training "
+            f"object {uid} was embedded by {row['encoder']}, object {first['uid']} by {first['encoder']}: one run "
             "needs one encoder; run the embed stage again with --force, then pack"
         )
     dims = {row["image_embeddings"].shape[1], len(row["text_embedding"])}

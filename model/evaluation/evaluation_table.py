@@ -9,7 +9,7 @@ Embeddings: `{encoder}`. In brackets: 95% interval (bootstrap over objects), or 
 """
 # CLIP-GS (arXiv 2412.19142), trained without Objaverse-LVIS, and its baselines: R@1, and zero-shot top-1.
 PAPER = """
-The paper's marks on Objaverse-GS, with EVA-CLIP. They are of other data and a larger gallery than most corpora here:
+The paper's results on Objaverse-GS, with EVA-CLIP; its data differ, and its gallery is larger than most corpora here:
 
 | model | text to 3D R@1 | 3D to text R@1 | image to 3D R@1 | 3D to image R@1 | zero-shot top-1 / 3 / 5 |
 | --- | ---: | ---: | ---: | ---: | ---: |

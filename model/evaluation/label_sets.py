@@ -30,7 +30,7 @@ def label_set(name: str) -> list[str]:
         raise ConfigError(f"cannot read label set {name}: {error}") from error
     labels = list(labels) if isinstance(labels, dict | list) else []
     if len(labels) < 2 or not all(isinstance(label, str) for label in labels):
-        raise ConfigError(f"label set {name} holds no list of at least two names")
+        raise ConfigError(f"label set {name} is not a list of at least two names")
     return labels
 
 

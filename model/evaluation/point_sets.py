@@ -13,7 +13,7 @@ from pipeline.values.packed import COLORS, MEANS, OPACITY, QUATS, SCALES, WIDTH
 
 GREY = 0.4  # Uni3D's colour for clouds that have none
 SOLID = 0.95  # opacity of a surface
-NEIGHBOURS = 3  # a point's size is the mean distance to so many, as 3DGS starts from points (section 5.1)
+NEIGHBOURS = 3  # a point's size is the mean distance to this many, as 3DGS starts from points (section 5.1)
 
 
 def read_point_set(files: Sequence[str | Path], classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -34,7 +34,7 @@ def read_point_set(files: Sequence[str | Path], classes: int) -> tuple[np.ndarra
                 clouds.append(np.asarray(opened["data"], np.float32))
                 labels.append(np.asarray(opened["label"]).astype(int).reshape(-1))
         except (OSError, KeyError, ValueError) as error:
-            raise ConfigError(f"{file} is no point set with the datasets 'data' and 'label': {error}") from error
+            raise ConfigError(f"{file} is not a point set with the datasets 'data' and 'label': {error}") from error
         cloud, label = clouds[-1], labels[-1]
         if cloud.ndim != 3 or cloud.shape[2] != 3 or len(cloud) != len(label) or cloud.shape[1] != clouds[0].shape[1]:
             raise ConfigError(f"{file}: data of shape {cloud.shape} with {len(label)} labels, expected [N, P, 3] and N")

@@ -35,7 +35,7 @@ def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str =
     """
     source = CorpusStore(folder)
     if not source.exists(DESCRIPTION):
-        raise ConfigError(f"{os.fspath(folder)} holds no trained model ({DESCRIPTION}); run the train stage first")
+        raise ConfigError(f"{os.fspath(folder)} has no trained model ({DESCRIPTION}); run the train stage first")
     description = source.read_json(DESCRIPTION)
     model = ClipGS(parse_model_config(description["model"]))
     try:

@@ -71,7 +71,7 @@ def load_state(model: ClipGS, state: Mapping[str, Any], source: str) -> LoadRepo
         mismatched=tuple(mismatched),
     )
     if not report.loaded or any(".visual." in key for key in (*report.mismatched, *report.missing)):
-        raise ConfigError(f"{source} does not fit model {model.config.name}, is it another size? {report}")
+        raise ConfigError(f"{source} does not fit model {model.config.name}; is it a different size? {report}")
     with torch.no_grad():
         for key in report.loaded:
             own[key].copy_(state[key])  # casts: published checkpoints are fp16

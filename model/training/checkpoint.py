@@ -1,4 +1,4 @@
-"""Checkpoints of a run, replaced atomically: what a training needs to go on as if it had never stopped."""
+"""Checkpoints of a run, replaced atomically: what a training run needs to resume as if it had never stopped."""
 
 import logging
 from typing import Any
@@ -28,9 +28,9 @@ def load_checkpoint(corpus: CorpusStore, run: str) -> dict[str, Any] | None:
 
 
 def put_aside(corpus: CorpusStore, run: str, fingerprint: str) -> None:
-    """Rename the folder of a run that was made otherwise, so that a new training does not overwrite it."""
+    """Rename the folder of a run with other settings, so that a new training run does not overwrite it."""
     kept = f"{run}-{fingerprint}"
-    logger.warning("run %s was trained under another config or on other data: kept as %s, starting anew", run, kept)
+    logger.warning("run %s was trained under another config or on other data: kept as %s, starting over", run, kept)
     if corpus.exists("runs", kept):
         corpus.remove_folder("runs", kept)
     corpus.rename_folder(f"runs/{run}", f"runs/{kept}")

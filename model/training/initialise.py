@@ -1,4 +1,4 @@
-"""First weights of a training: a published Uni3D checkpoint, or a model that this project trained."""
+"""Initial weights of a training run: a published Uni3D checkpoint, or a model that this project trained."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Lines that say how far a training is, every few seconds; the runner keeps its spinner below them."""
+"""Lines with the progress of training, every few seconds; the runner keeps its spinner below them."""
 
 import time
 from collections.abc import Mapping

@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 class Metrics:
-    """Rows of numbers by step. Rows after the step from which a run goes on are forgotten."""
+    """Rows of numbers by step. Rows after the step from which a run resumes are dropped."""
 
     def __init__(self, corpus: CorpusStore, config: TrainConfig, first_step: int):
         self._corpus, self._run = corpus, config.run
@@ -31,7 +31,7 @@ class Metrics:
                 self._writer.add_scalar(name, value, step)
 
     def last(self) -> dict[str, float]:
-        """The losses noted last."""
+        """The most recent losses."""
         rows = (row for row in reversed(self.rows) if "loss" in row)
         return {name: value for name, value in next(rows, {}).items() if name.startswith("loss")}
 

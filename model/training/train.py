@@ -14,7 +14,7 @@ from pipeline.store.corpus_store import CorpusStore
 logger = logging.getLogger(__name__)
 
 OUTCOME = "training.json"  # what the leader of a Ray training leaves for the process that asked for it
-MAX_FAILURES = 3  # of a whole group of ranks; each new group goes on from the last checkpoint
+MAX_FAILURES = 3  # of a whole group of ranks; each new group resumes from the last checkpoint
 
 
 def train(corpus: CorpusStore, config: TrainConfig) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Trainer:
         if self.batch_size // config.accumulate * ranks.count < 2:
             raise ConfigError(
                 f"a batch of {self.batch_size * ranks.count} objects over {ranks.count} ranks and {config.accumulate} "
-                "micro-batches: contrast needs two objects at a time; raise --train.batch-size"
+                "micro-batches: the contrastive loss needs at least two objects; raise --train.batch-size"
             )
         self.validation = _together(ranks, self._load_validation)
         torch.manual_seed(config.seed)
@@ -105,7 +105,7 @@ class Trainer:
             self.stopped_early = self._validate(done, metrics)
             clock.lap("other")
             if self.stopped_early:
-                logger.info("no better validation in %d: stopped at step %d", self.config.patience, done)
+                logger.info("no lower loss in %d validations: stopped at step %d", self.config.patience, done)
                 break
         if metrics:
             self._save(done)
@@ -115,7 +115,7 @@ class Trainer:
         return self._figures(done, done - first, metrics, clock)
 
     def _step(self, forward: nn.Module, batch: TrainingBatch, step: int, clock: "_Clock") -> dict[str, float]:
-        # Random numbers of a step (drop path, patch dropout) depend on the step alone, so a run can be taken up again.
+        # Random numbers of a step (drop path, patch dropout) depend on the step alone, so a run can be resumed.
         torch.manual_seed(int(content_hash([self.config.seed, step, self.ranks.rank])[:15], 16))
         factor = rate_factor(step, self.config)
         for group in self.optimizer.param_groups:
@@ -186,7 +186,7 @@ class Trainer:
             return None
         validation = load_split(self.corpus, "val", self.model_config.minimum_gaussians)
         if not len(validation):
-            logger.warning("the val split is empty: training goes on without validation")
+            logger.warning("the val split is empty: training without validation")
             return None
         if validation.encoder != self.triplets.encoder:
             raise ConfigError(
@@ -213,7 +213,7 @@ class Trainer:
     # Checkpoints
 
     def _resume(self) -> int:
-        """Load the run's checkpoint; the step to go on from (0: from the start)."""
+        """Load the run's checkpoint; the step to resume from (0: from the start)."""
         state = None
         if self.ranks.rank == 0:
             state = load_checkpoint(self.corpus, self.config.run)
@@ -231,7 +231,7 @@ class Trainer:
             self.average.load_state_dict(state["average"])
         self.best_loss, self.stale_validations = state["best_loss"], state["stale_validations"]
         self.stopped_early = state["stopped_early"]
-        logger.info("run %s goes on from step %d", self.config.run, state["step"])
+        logger.info("run %s resumes at step %d", self.config.run, state["step"])
         step: int = state["step"]
         return step
 
@@ -249,7 +249,7 @@ class Trainer:
         save_checkpoint(self.corpus, self.config.run, state)
 
     def _fingerprint(self) -> str:
-        """Changes with whatever would make the run another one: config, model, objects, embeddings, ranks."""
+        """Changes with whatever would make it a different run: config, model, objects, embeddings, ranks."""
         data = hashlib.sha256(self.triplets.texts.tobytes()).hexdigest()
         model = self.model_config.model_dump(mode="json")
         return content_hash([self.config.content(), model, self.triplets.uids, self.ranks.count, data])
@@ -283,7 +283,7 @@ class _Clock:
 
 
 def _together(ranks: Ranks, action: Callable[[], Result]) -> Result:
-    """The result of `action`; a ConfigError of one rank is raised on all, so that none waits for another for ever."""
+    """The result of `action`; a ConfigError of one rank is raised on all, so that none waits for another forever."""
     results, message = [], ""
     try:
         results.append(action())
@@ -307,7 +307,7 @@ def load_training_split(corpus: CorpusStore, config: TrainConfig, model: ModelCo
     triplets = load_split(corpus, "train", model.minimum_gaussians, config.voting_views, (ranks.rank, ranks.count))
     if len(triplets) < 2:
         raise ConfigError(
-            f"the train split of {corpus.uri} has {len(triplets)} objects for rank {ranks.rank}, contrast needs two: "
+            f"the train split of {corpus.uri} has {len(triplets)} objects for rank {ranks.rank}, two are needed: "
             "run the pack stage, look at its quality gates (triplets/README.md), add assets"
         )
     return triplets

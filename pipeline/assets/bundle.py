@@ -18,7 +18,7 @@ def bundle(fetched: Fetched, target: Path) -> str:
     compressed and carry no times, so that equal files make equal zips, and one content is stored once.
 
     Raises:
-        AssetError: a side file has the main file's place.
+        AssetError: a side file has the main file's name.
     """
     file_format = fetched.main.suffix.removeprefix(".")
     if not fetched.side_files and file_format in ("glb", "ply", "stl", "usdz"):
@@ -28,7 +28,7 @@ def bundle(fetched: Fetched, target: Path) -> str:
     members = {file.relative_to(folder).as_posix(): file for file in fetched.side_files}
     main_member = f"asset.{file_format}"
     if main_member in members:
-        raise AssetError(f"{fetched.main.name}: it names a file '{main_member}', which is the main file's own place")
+        raise AssetError(f"{fetched.main.name}: it refers to '{main_member}', the name reserved for the main file")
     members[main_member] = fetched.main
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(members):

@@ -1,4 +1,4 @@
-"""Cheap checks of an asset's main file, before anything heavy opens it: is it what its name says, whole, not empty?"""
+"""Cheap checks of an asset's main file before anything heavy opens it: is it what its name says, whole, non-empty?"""
 
 import mmap
 import re
@@ -21,7 +21,7 @@ def check_file(path: Path) -> None:
     """Refuse a main file that cannot be an asset.
 
     Raises:
-        AssetError: unknown format, empty, cut short, not what its suffix says, or without faces.
+        AssetError: unknown format, empty, truncated, not what its suffix says, or without faces.
     """
     file_format = path.suffix.removeprefix(".")
     if file_format not in CHECKS:
@@ -32,10 +32,10 @@ def check_file(path: Path) -> None:
 
 
 def why_not_read(file_format: str) -> str:
-    """The reason, and the cure, for a format that is none of `CHECKS`."""
+    """The reason, and the cure, for a format that is not one of `CHECKS`."""
     if file_format == "blend":
-        return "a .blend file may hold programs, which Blender would run; export it to GLB where it was made"
-    return f"format '{file_format}' is not read; convert it to one of {', '.join(CHECKS)}"
+        return ".blend files can contain scripts, which Blender would run; export it to GLB"
+    return f"format '{file_format}' is not supported; convert it to one of {', '.join(CHECKS)}"
 
 
 def _check_gltf(path: Path) -> None:
@@ -60,7 +60,7 @@ def _check_ply(path: Path) -> None:
             raise AssetError(f"{path.name}: it has no {what}; point clouds are not rendered")
     size = path.stat().st_size
     if sum(counts.values()) > size:  # a byte each is the least; a reader would make room for all of them first
-        raise AssetError(f"{path.name}: {sum(counts.values())} vertices and faces do not fit into its {size} bytes")
+        raise AssetError(f"{path.name}: {sum(counts.values())} vertices and faces do not fit in its {size} bytes")
 
 
 def _check_stl(path: Path) -> None:
@@ -71,13 +71,13 @@ def _check_stl(path: Path) -> None:
     facets = struct.unpack_from("<I", header, 80)[0] if len(header) == STL_HEADER_BYTES else 0
     expected = STL_HEADER_BYTES + STL_FACET_BYTES * facets
     if not is_text and (facets == 0 or size < expected):
-        raise AssetError(f"{path.name}: not a whole STL file ({facets} facets take {expected} bytes, it has {size})")
+        raise AssetError(f"{path.name}: truncated STL file ({facets} facets take {expected} bytes, it has {size})")
 
 
 def _check_fbx(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(18) != b"Kaydara FBX Binary":
-            raise AssetError(f"{path.name}: not a binary FBX file; text FBX is not read, convert it to GLB")
+            raise AssetError(f"{path.name}: not a binary FBX file; text FBX is not supported, convert it to GLB")
 
 
 def _check_dae(path: Path) -> None:
@@ -85,9 +85,9 @@ def _check_dae(path: Path) -> None:
     if b"<COLLADA" not in text[:4096]:
         raise AssetError(f"{path.name}: not a Collada file")
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        raise AssetError(f"{path.name}: it defines XML entities, which may be bombs or read files; export it anew")
+        raise AssetError(f"{path.name}: it defines XML entities, which are not allowed; export it again")
     if b"</COLLADA>" not in text[-256:]:
-        raise AssetError(f"{path.name}: cut short (its last element does not end); fetch it again")
+        raise AssetError(f"{path.name}: truncated (its last element is not closed); fetch it again")
     if b"<mesh" not in text:
         raise AssetError(f"{path.name}: it has no meshes")
 
@@ -97,12 +97,12 @@ def _check_usdz(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except zipfile.BadZipFile as error:
-        raise AssetError(f"{path.name}: not a whole USDZ file ({error})") from error
+        raise AssetError(f"{path.name}: truncated or damaged USDZ file ({error})") from error
     # The first file is the stage (USDZ specification, "Layout"); compressed members are against it, and may be bombs.
     if not members or PurePosixPath(members[0].filename).suffix not in (".usd", ".usda", ".usdc"):
-        raise AssetError(f"{path.name}: its first member is no USD file")
+        raise AssetError(f"{path.name}: its first member is not a USD file")
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise AssetError(f"{path.name}: its members are compressed, as no USDZ file's are")
+        raise AssetError(f"{path.name}: its members are compressed, which USDZ does not allow")
 
 
 # the formats that are read, and the check of each

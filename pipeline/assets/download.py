@@ -1,4 +1,4 @@
-"""Fetches one file over HTTP: within limits, again where that may help, and whole or not at all.
+"""Fetches one file over HTTP: within limits, with retries where they may help, and completely or not at all.
 
 `requests` brings connections, proxies and certificates, urllib3's `Retry` counts the attempts and says how long to wait
 (back-off, Retry-After). Neither takes up a broken body where it broke, limits bytes or the time of a whole transfer;
@@ -34,7 +34,7 @@ MAX_BACKOFF_S = 60
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 REFUSALS = {
     401: "the server asks for credentials, which are taken from ~/.netrc where there are any",
-    403: "the server does not give it to you",
+    403: "the server denies access",
     404: "there is no such file",
     410: "the file has been withdrawn",
 }
@@ -65,7 +65,7 @@ class Downloader:
         self._session.mount("http://", adapter)
 
     def fetch(self, url: str, target: Path, max_bytes: int, sha256: str = "") -> None:
-        """Bring the file behind `url` to `target`, which is there only when it is whole.
+        """Download `url` to `target`, which exists only once it is complete.
 
         Args:
             max_bytes: a larger file is refused.
@@ -73,7 +73,7 @@ class Downloader:
 
         Raises:
             AssetError: it is not there, not given out, too large, or has another checksum; the address is none.
-            Timeout: it took longer than `assets.timeout_s`, or the server fell silent every time.
+            Timeout: it took longer than `assets.timeout_s`, or the server stopped responding every time.
             Unreachable: the server could not be reached, was overloaded or broke off every time.
         """
         check_address(url)
@@ -95,7 +95,7 @@ class Downloader:
                 self._attempt(transfer)
                 return
             except _BAD_ADDRESS as error:
-                raise AssetError(f"{transfer.url}: it is no address of a file ({error})") from error
+                raise AssetError(f"{transfer.url}: it is not the URL of a file ({error})") from error
             except (requests.RequestException, HTTPError, Passing) as error:
                 problem = error
             try:
@@ -105,7 +105,7 @@ class Downloader:
             wait = _wait_s(retry, problem)
             if wait > transfer.left_s():
                 raise Timeout(
-                    f"{transfer.url}: {_reason(problem)}; the next attempt is due in {wait:.0f} s, which is more than "
+                    f"{transfer.url}: {_reason(problem)}; the next retry is due in {wait:.0f} s, more than "
                     f"assets.timeout_s ({self._config.timeout_s:g}) leaves"
                 ) from problem
             logger.info("%s: %s; trying again in %.1f s", transfer.url, _reason(problem), wait)
@@ -118,7 +118,7 @@ class Downloader:
                 raise Passing(_status(status), response.headers.get("Retry-After", ""))
             if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and transfer.received:
                 transfer.start_again()
-                raise Passing("the server does not go on where it broke off")
+                raise Passing("the server cannot resume the download")
             if status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
                 kind = Missing if status in GONE else AssetError
                 raise kind(f"{transfer.url}: {REFUSALS.get(status, 'the server refuses it')} ({_status(status)})")
@@ -178,7 +178,7 @@ def check_address(url: str) -> None:
     except ValueError:
         is_address = False
     if not is_address:
-        raise AssetError(f"{url!r} is not an http(s) address, and nothing else is fetched")
+        raise AssetError(f"{url!r} is not an http(s) URL, and nothing else is fetched")
 
 
 def next_address(url: str, location: str) -> str:
@@ -193,7 +193,7 @@ def next_address(url: str, location: str) -> str:
         target = location  # which is no address, either
     check_address(target)
     if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
-        raise AssetError(f"{url}: it leads from https to {target}, which anyone on the way can change")
+        raise AssetError(f"{url}: it redirects from https to {target}, which is not protected against tampering")
     return target
 
 
@@ -212,7 +212,7 @@ def _wait_s(retry: Retry, problem: Exception) -> float:
 
 
 def _typed(url: str, problem: Exception, config: AssetsConfig) -> Timeout | Unreachable:
-    """The error for a file that did not come in any attempt."""
+    """The error for a file that no attempt could fetch."""
     message = f"{url}: {_reason(problem)} (attempts: {config.retries + 1}); try again later"
     return Timeout(message) if _is_silence(problem) else Unreachable(message)
 
@@ -223,7 +223,7 @@ def _is_silence(problem: Exception) -> bool:
 
 def _reason(problem: Exception) -> str:
     if _is_silence(problem):
-        return "the server fell silent"
+        return "the server stopped responding"
     return str(problem) if isinstance(problem, Passing) else f"the connection failed ({_root(problem)})"
 
 

@@ -1,4 +1,4 @@
-"""A folder of asset files, at any depth."""
+"""Asset files in a folder, at any depth."""
 
 import hashlib
 import json
@@ -85,7 +85,7 @@ class DiskFolder:
         if not file.is_file():
             return None
         if not file.resolve().is_relative_to(self.root):
-            raise AssetError(f"{path}: it is a link that leads out of {self.root.name}/")
+            raise AssetError(f"{path}: it is a symbolic link that leaves {self.root.name}/")
         return file.stat().st_size
 
     def copy(self, path: PurePosixPath, local: Path) -> None:

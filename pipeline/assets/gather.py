@@ -43,7 +43,7 @@ def gather(main: str, files: AssetFiles, folder: Path, max_bytes: int) -> Fetche
         path = todo.pop(0)
         total += files.size(path) or 0
         if total > max_bytes:
-            raise AssetError(f"{path}: with it the asset takes {total} bytes, the limit is {max_bytes}")
+            raise AssetError(f"{path}: with it the asset has {total} bytes; the limit is {max_bytes}")
         local[path].parent.mkdir(parents=True, exist_ok=True)
         files.copy(path, local[path])
         if path == source:
@@ -59,7 +59,7 @@ def gather(main: str, files: AssetFiles, folder: Path, max_bytes: int) -> Fetche
                 local[file] = folder / file
                 todo.append(file)
         if len(local) > MAX_FILES:
-            raise AssetError(f"{path}: the asset names more than {MAX_FILES} files")
+            raise AssetError(f"{path}: the asset refers to more than {MAX_FILES} files")
     side_files = tuple(path for path in local.values() if path != local_main)
     return Fetched(local_main, side_files, tuple(dict.fromkeys(missing)))
 

@@ -1,4 +1,4 @@
-"""One dataset's files on the Hugging Face hub or a mirror of it, kept on disk once they are known to be whole."""
+"""One dataset's files on the Hugging Face hub or a mirror of it, cached on disk once they are known to be complete."""
 
 import logging
 import os
@@ -45,7 +45,7 @@ class HubDataset:
         return self._cache / path
 
     def remove_leftovers(self) -> None:
-        """Remove what processes that were killed have left in the making."""
+        """Remove the partial files of processes that were killed."""
         remove_dead(self._cache / TEMPORARY)
 
     def read(self, path: str, parse: Callable[[Path], Content]) -> Content:
@@ -62,7 +62,7 @@ class HubDataset:
             try:
                 return parse(file)
             except ValueError as error:
-                logger.warning("%s is damaged (%s) and is fetched again", file, error)
+                logger.warning("%s is damaged (%s); fetching it again", file, error)
         return self.fetch(path, parse)
 
     def fetch(self, path: str, parse: Callable[[Path], Content]) -> Content:
@@ -76,7 +76,7 @@ class HubDataset:
             file.parent.mkdir(parents=True, exist_ok=True)
             (scratch / file.name).replace(file)
         except (AssetError, Timeout, Unreachable) as error:
-            cure = "the same command goes on with what is missing; assets.endpoint takes a mirror"
+            cure = "run the same command again to fetch the rest; assets.endpoint accepts a mirror"
             raise ConfigError(f"assets: {error} ({cure})") from error
         except ValueError as error:
             name = self._repository.rpartition("/")[2]

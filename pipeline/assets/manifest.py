@@ -1,4 +1,4 @@
-"""A table of addresses: CSV or Parquet, one asset a row."""
+"""A table of URLs: CSV or Parquet, one asset per row."""
 
 import csv
 import hashlib
@@ -55,10 +55,10 @@ class ManifestSource(RemoteSource):
         with fsspec.open(path, "rb") as file:
             names, records = readers[suffix](file)
             if REQUIRED not in names:
-                raise ConfigError(f"assets.path: {path} has no column '{REQUIRED}', but {', '.join(names)}")
+                raise ConfigError(f"assets.path: {path} has no column '{REQUIRED}', only {', '.join(names)}")
             unused = [name for name in names if name not in (REQUIRED, *OPTIONAL)]
             if unused:
-                logger.warning("%s: columns that are not used: %s", path, ", ".join(unused))
+                logger.warning("%s: unused columns: %s", path, ", ".join(unused))
             yield from records
 
 
@@ -79,7 +79,7 @@ def _index_row(record: Record) -> Row:
     url = _text(record[REQUIRED])
     texts = {name: _text(record.get(name)) for name in TEXTS}
     if texts["split"] not in ("", *SPLITS):
-        raise ConfigError(f"assets.path: {url}: the split '{texts['split']}' is none of {', '.join(SPLITS)}")
+        raise ConfigError(f"assets.path: {url}: the split '{texts['split']}' is not one of {', '.join(SPLITS)}")
     tags = record.get("tags") or []
     file_format = _text(record.get("format")) or _path(url).suffix
     return {

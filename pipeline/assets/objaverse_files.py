@@ -80,7 +80,7 @@ class ObjaverseFiles:
         for uid, path in self._read(OBJECT_PATHS, PATHS_FORM).items():
             match = PATH.fullmatch(path)
             if match is None or match[2] != uid:
-                raise ConfigError(f"{self.url(OBJECT_PATHS)}: {path[:200]!r} is no path of the object {uid[:80]!r}")
+                raise ConfigError(f"{self.url(OBJECT_PATHS)}: {path[:200]!r} is not a path of the object {uid[:80]!r}")
             folders.setdefault(match[1], []).append(uid)
         return dict(sorted(folders.items()))
 

@@ -68,7 +68,7 @@ class ObjaverseXLSource(RemoteSource):
             yield from self._plan_sketchfab(part) if part.startswith("sketchfab") else self._plan_web(part, unread)
         if unread:
             kinds = ", ".join(f"{count} {kind}" for kind, count in unread.most_common())
-            logger.warning("Objaverse-XL: left out, as their formats are not read: %s", kinds)
+            logger.warning("Objaverse-XL: left out, as their formats are not supported: %s", kinds)
 
     def fetch(self, row: Row, folder: Path) -> Fetched:
         details = json.loads(row["details"])
@@ -135,10 +135,10 @@ def _check(file: Path) -> None:
         with pq.ParquetFile(file) as parquet:
             names = parquet.schema_arrow.names
     except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"it is not a Parquet file, {' '.join(str(error).split())[:200]}") from error
+        raise ValueError(f"it is not a Parquet file: {' '.join(str(error).split())[:200]}") from error
     missing = [name for name in COLUMNS if name not in names]
     if missing:
-        raise ValueError(f"it has no column {missing[0]}, but {', '.join(names)}")
+        raise ValueError(f"it has no column {missing[0]}, only {', '.join(names)}")
 
 
 def _index_row(uid: str, part: str, address: str, license_: str, sha256: str, details: str) -> Row:

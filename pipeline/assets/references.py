@@ -1,4 +1,4 @@
-"""Which files an asset file names, and how to make it name them no more.
+"""Which files an asset file refers to, and how to remove those references.
 
 Only relative paths are ever followed. What an asset names but does not bring is cut out of it, so that a loader neither
 looks for it elsewhere on the machine nor paints the surface in its colour for "missing".
@@ -17,7 +17,7 @@ from pipeline.assets.gltf_images import remove_images
 from pipeline.errors import AssetError
 from pipeline.values.gltf import is_gltf, read_gltf
 
-# A texture statement of an MTL file: options, then the file's name. These options take up to so many numbers, any other
+# A texture statement of an MTL file: options, then the file's name. These take up to this many numbers, any other
 # takes one word.
 _TEXTURE = re.compile(r"[ \t]*(?:map_\w+|bump|disp|decal|refl|norm)[ \t]+(\S.*?)\s*$", re.IGNORECASE)
 _NUMBERS = {"-mm": 2, "-o": 3, "-s": 3, "-t": 3}
@@ -58,17 +58,17 @@ def inside(reference: str, base: PurePosixPath, file: str) -> PurePosixPath | No
     """
     path = reference.replace("\\", "/")
     if _SCHEME.match(path):
-        raise AssetError(f"{file}: it names the address {reference!r}; only files beside it are read")
+        raise AssetError(f"{file}: it refers to the URL {reference!r}; only files beside it are read")
     if path.startswith("/") or _DRIVE.match(path):
         return None
     parts: list[str] = []
     for part in (base / path).parts:
         if part == "..":
             if not parts:
-                raise AssetError(f"{file}: it names {reference!r}, which lies outside the asset's folder")
+                raise AssetError(f"{file}: it refers to {reference!r}, which is outside the asset's folder")
             parts.pop()
         elif not part.isprintable() or len(part.encode("utf-8", "replace")) > 255:
-            raise AssetError(f"{file}: it names {reference[:80]!r}, which is not a file name")
+            raise AssetError(f"{file}: it refers to {reference[:80]!r}, which is not a file name")
         else:
             parts.append(part)
     return PurePosixPath(*parts) if parts else None

@@ -1,4 +1,4 @@
-"""Base of the sources whose assets are one file each, behind an address."""
+"""Base of the sources whose assets are one file each, behind a URL."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Room for one more asset: on the corpus' disk, and within what the corpus may take."""
+"""Room for one more asset: on the corpus's disk, and within what the corpus may take."""
 
 import shutil
 import threading
@@ -8,7 +8,7 @@ from pipeline.errors import StorageError
 from pipeline.store.corpus_store import CorpusStore
 
 GB = 1e9
-SHARE = 16  # a worker lists the store anew when it has added this share of what was left
+SHARE = 16  # a worker lists the store again once it has added this share of what was left
 LEAST_SHARE = 1000  # … of the whole budget at least
 
 
@@ -23,7 +23,7 @@ class Room:
         self._until_counted = 0
 
     def ensure(self) -> None:
-        """Stop before there is none: what is done by then stays, and the same command goes on.
+        """Stop before it runs out: what is done by then stays, and the same command resumes.
 
         Raises:
             StorageError: less than `assets.keep_free_bytes` are free, or `assets.max_corpus_bytes` are used up.

@@ -48,7 +48,7 @@ class Sh3fSource(AssetSource):
             for row in _library_rows(path):
                 if row["uid"] in seen:
                     # Sweet Home 3D, too, keeps the first of several pieces with one id.
-                    logger.warning("%s: %s is there twice; the first one is taken", path, row["uid"])
+                    logger.warning("%s: %s occurs twice; the first one is used", path, row["uid"])
                     continue
                 seen.add(row["uid"])
                 yield {**row, "split": "heldout"} if path.name in heldout else row
@@ -66,7 +66,7 @@ class Sh3fSource(AssetSource):
         """The libraries' paths by file name."""
         paths = [Path(part.strip()) for part in self.config.path.split(",") if part.strip()]
         if not paths:
-            raise ConfigError("assets.path: name one or more .sh3f files, joined by commas")
+            raise ConfigError("assets.path: name one or more .sh3f files, comma-separated")
         for path in paths:
             if not zipfile.is_zipfile(path):
                 raise ConfigError(f"assets.path: {path} is not a Sweet Home 3D library (a .sh3f zip file)")
@@ -125,7 +125,7 @@ def _library_rows(path: Path) -> Iterator[Row]:
 def _read_catalogue(library: zipfile.ZipFile, path: Path) -> dict[str, str]:
     names = [name for name in (CATALOGUE, ENGLISH) if name in library.NameToInfo]
     if CATALOGUE not in names:
-        raise ConfigError(f"assets.path: {path} holds no {CATALOGUE}: it is not a Sweet Home 3D furniture library")
+        raise ConfigError(f"assets.path: {path} has no {CATALOGUE}: it is not a Sweet Home 3D furniture library")
     catalogue: dict[str, str] = {}
     for name in names:
         if library.getinfo(name).file_size > MAX_CATALOGUE_BYTES:

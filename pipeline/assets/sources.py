@@ -44,7 +44,7 @@ class AssetSource(ABC):
     def plan(self) -> Iterator[Row]:
         """One row per asset, in a fixed order: the columns of `pipeline.store.schema.INDEX` except `shard`.
 
-        An empty `split` means that the source names none: the split is then dealt by the hash of the uid.
+        An empty `split` means that the source names none: the split then follows from the hash of the uid.
 
         Raises:
             ConfigError: there is nothing to read at `assets.path`, or it is not what this source reads.

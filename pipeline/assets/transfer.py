@@ -14,7 +14,7 @@ _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)$")
 
 
 class Passing(Exception):
-    """An answer that may be a better one at the next attempt."""
+    """A response that may be better at the next attempt."""
 
     def __init__(self, reason: str, retry_after: str = ""):
         super().__init__(reason)
@@ -49,13 +49,13 @@ class Transfer:
         return {**plain, "Range": f"bytes={self.received}-", "If-Range": self._validator}
 
     def take_up(self, response: requests.Response) -> None:
-        """Go on with what is there, or from the start, as the answer says."""
+        """Resume from what has arrived, or restart, as the response says."""
         self._total = None
         if response.status_code == HTTPStatus.PARTIAL_CONTENT:
             part = _RANGE.match(response.headers.get("Content-Range", ""))
             if not self.received or part is None or int(part[1]) != self.received:
                 self.start_again()
-                raise Passing("the server sent another part than it was asked for")
+                raise Passing("the server sent a different range from the one requested")
             if part[2] != "*":
                 self._total = int(part[2])
         else:
@@ -81,7 +81,7 @@ class Transfer:
     def end(self) -> None:
         """The body has ended: is it the whole file? (That it has the length of its own header, urllib3 makes sure.)"""
         if self._total is not None and self.received != self._total:
-            raise Passing(f"{self.received} of {self._total} bytes came")
+            raise Passing(f"{self.received} of {self._total} bytes arrived")
 
     def left_s(self) -> float:
         """Seconds that are left.
@@ -92,8 +92,8 @@ class Transfer:
         left = self._end - time.monotonic()
         if left <= 0:
             raise Timeout(
-                f"{self.url}: not there after {self._timeout_s:g} s ({self.received} bytes came); "
-                "a slow line needs a larger assets.timeout_s"
+                f"{self.url}: incomplete after {self._timeout_s:g} s ({self.received} bytes arrived); "
+                "a slow connection needs a larger assets.timeout_s"
             )
         return left
 
@@ -102,9 +102,9 @@ class Transfer:
         found = self._digest.hexdigest()
         if self.sha256 and found != self.sha256:
             raise Modified(
-                f"{self.url}: its SHA-256 is {found}, not {self.sha256}: the file has changed or was damaged on the way"
+                f"{self.url}: its SHA-256 is {found}, not {self.sha256}: the file has changed or was damaged in transit"
             )
 
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:
-            raise AssetError(f"{self.url}: it has {size} bytes or more, the limit is {self._max_bytes}")
+            raise AssetError(f"{self.url}: it has {size} bytes or more; the limit is {self._max_bytes}")

@@ -123,7 +123,7 @@ def parse_shards(text: str, count: int) -> list[int]:
 def _check_place(corpus: str) -> None:
     if IN_RAY_JOB in os.environ and "://" not in corpus and not Path(corpus).is_absolute():
         raise ConfigError(
-            f"--corpus {corpus}: a job's folder is a passing copy of the code; give an absolute path or a URI that all "
+            f"--corpus {corpus}: a job runs in a temporary copy of the code; give an absolute path or a URI that all "
             "nodes of the cluster reach"
         )
 
@@ -146,7 +146,7 @@ def _default_config(given: dict[str, str]) -> Config:
         return Config.model_validate(manifest.config)
     except ValidationError as error:
         raise ConfigError(
-            f"the config stored in {given['corpus']} is not one of this version ({_first(error)}): give --config"
+            f"the config stored in {given['corpus']} does not fit this version ({_first(error)}): give --config"
         ) from error
 
 

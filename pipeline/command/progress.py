@@ -1,4 +1,4 @@
-"""Showing how far a run is: a live line per stage on a terminal, plain lines now and then elsewhere."""
+"""Showing the progress of a run: a live line per stage on a terminal, plain lines now and then elsewhere."""
 
 import time
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class StageProgress:
     def __init__(self, totals: Mapping[str, int], console: Console):
         """
         Args:
-            totals: objects in the shards that this run touches, by stage; fewer come in where a stage before it fails.
+            totals: objects in the shards that this run touches, by stage; fewer arrive where an earlier stage fails.
         """
         self._totals = dict(totals)
         self._console = console

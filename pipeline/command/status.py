@@ -43,7 +43,7 @@ class StageStatus:
         return self.seconds / finished if finished else None
 
     def seconds_for(self, objects: int, workers: int) -> float | None:
-        """How long `workers` take for so many objects, their start included; None if no rate is known."""
+        """How long `workers` take for `objects`, start-up included; None if no rate is known."""
         if not objects:
             return 0.0
         each = self.seconds_per_object
@@ -56,7 +56,7 @@ class StageStatus:
 def count_stages(ledger: Ledger, shards: Sequence[int]) -> dict[str, StageStatus]:
     """Counts over the records of all shard stages.
 
-    An object that failed in a stage upstream does not come into a stage; while the stages upstream are not finished,
+    An object that failed in a stage upstream does not reach a stage; while the stages upstream are not finished,
     all planned objects count as pending.
     """
     counts = {stage: StageStatus() for stage in ledger.stages}

@@ -1,4 +1,4 @@
-"""The answers of `--status` and `--plan` as people read them."""
+"""The answers of `--status` and `--plan` for people to read."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def plan_table(plan: dict[str, Any]) -> Table:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them."""
+    """A duration formatted for people."""
     if seconds < 90:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

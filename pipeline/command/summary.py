@@ -44,7 +44,7 @@ def write_summary(corpus: CorpusStore, config: Config) -> dict[str, Any]:
 
 
 def summary_tables(summary: dict[str, Any]) -> list[Table]:
-    """The figures as people read them."""
+    """The figures for people to read."""
     stages = Table(title=f"{summary['objects']} objects, {summary['triplets']} triplets, {summary['errors']} failures")
     for name in ("stage", "done", "failed", "seconds"):
         stages.add_column(name, justify="left" if name == "stage" else "right")

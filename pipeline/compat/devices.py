@@ -1,4 +1,4 @@
-"""Which devices this machine has for torch."""
+"""Which devices torch can use on this machine."""
 
 import ctypes
 import sys

@@ -1,4 +1,4 @@
-"""Shards as chains of stages: a bounded number of chains is under way, and each step starts when the one before ends.
+"""Shards as chains of stages: a bounded number of chains runs at a time, each step after the one before it.
 
 What travels is the description of a shard, never its images or splats.
 """
@@ -81,7 +81,7 @@ def run_chains(job: Job, chains: Chains, workers: Workers, on_report: OnReport) 
 
 
 def _after_loss(job: Job, step: Step, error: PipelineError) -> Step | None:
-    """How a step goes on whose worker was lost; None if it does not."""
+    """The step to try after its worker was lost; None if it is given up."""
     at_work = AtWork(job.corpus, step.stage, step.shard)
     uids = at_work.read().uids
     at_work.clear()

@@ -1,4 +1,4 @@
-"""The Ray cluster of a run: joining or starting one, what its nodes have, and how a lost process shows."""
+"""The Ray cluster of a run: joining or starting one, what its nodes have, and how a lost process shows up."""
 
 import logging
 import math
@@ -60,7 +60,7 @@ def node_resources() -> list[NodeResources]:
 
 
 def fitting(needs: Resources, nodes: Sequence[NodeResources]) -> NodeResources:
-    """CPUs and memory to ask for: never more than the largest node has, or the task would wait for ever."""
+    """CPUs and memory to ask for: never more than the largest node has, or the task would wait forever."""
     cpus = max((node.get("CPU", 0.0) for node in nodes), default=0.0) or needs.cpus
     memory = max((node.get("memory", 0.0) for node in nodes), default=0.0) or needs.memory_gb * 1e9
     return {"num_cpus": min(needs.cpus, cpus), "memory": int(min(needs.memory_gb * 1e9, memory))}

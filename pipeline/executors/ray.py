@@ -178,7 +178,7 @@ def _run_step(job: Job, step: Step, threads: int) -> tuple[ShardReport, Place, i
 
 
 def _close_objects() -> Place:
-    """Close what this process holds, as a Ray task; it stays a moment, so that the next one goes elsewhere."""
+    """Close what this process holds, as a Ray task; it lingers a moment, so that the next one goes elsewhere."""
     global _objects
     if _objects is not None:
         _objects.close()

@@ -26,7 +26,7 @@ def spread(
         workers: tasks that may be under way; 0: as many as keep all CPUs busy.
 
     Raises:
-        WorkerCrash: the process of an item died, again and again.
+        WorkerCrash: the process of an item died repeatedly.
     """
     if len(items) == 1:
         return [function(items[0])]

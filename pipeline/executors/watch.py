@@ -1,4 +1,4 @@
-"""Looks at what the workers are at: ends what takes longer than its limit, and tells what a silent run waits for."""
+"""Watches the workers: ends what takes longer than its limit, and says what a silent run is waiting for."""
 
 import logging
 import time
@@ -25,7 +25,7 @@ class _Seen:
 
 
 class Watch:
-    """Knows since when each worker has been at what it is at. Steps go by the handles of the executor."""
+    """Knows how long each worker has been at its current work. Steps go by the handles of the executor."""
 
     def __init__(self, corpus: CorpusStore, policy: Policy):
         self._corpus = corpus
@@ -47,7 +47,7 @@ class Watch:
             if seen is None or seen.note != note:
                 self._seen[handle] = _Seen(step, note, now)
             elif now - seen.since > note.limit_s and handle not in self._late:
-                self._late[handle] = Timeout(f"not done after {note.limit_s:g} s: its worker was killed")
+                self._late[handle] = Timeout(f"not done after {note.limit_s:g} s; its worker was killed")
         if now - self._heard > self._policy.silence_s:
             self._heard = now
             self._tell(now)

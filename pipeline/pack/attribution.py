@@ -1,4 +1,4 @@
-"""ATTRIBUTION.csv: whom to thank for every packed object, and under which licence it may be used."""
+"""ATTRIBUTION.csv: whom to credit for every packed object, and under which licence it may be used."""
 
 import csv
 import itertools

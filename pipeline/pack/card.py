@@ -31,7 +31,7 @@ SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"
 GATES = {
     "coverage": ("covers too little of its views", "min_coverage"),
     "psnr": ("held-out PSNR too low", "min_psnr"),
-    "missing_textures": ("names textures that it does not bring", "allow_missing_textures"),
+    "missing_textures": ("refers to textures that are missing", "allow_missing_textures"),
     "license": ("licence not on the list", "licenses"),
     "caption_score": ("caption score too low", "min_caption_score"),
     "duplicate": ("same content as another object", "drop_duplicates"),
@@ -45,9 +45,9 @@ MEASURES = {
     "psnr": "dB, mean over the held-out views",
     "psnr_object": "dB, over the object's pixels only",
     "ssim": "mean over the held-out views",
-    "coverage": "share of a view's pixels that the object covers, mean over all views",
+    "coverage": "fraction of a view's pixels that the object covers, mean over all views",
     "num_gaussians": "Gaussians of a splat",
-    "caption_score": "best score of the caption, where the captioner gives any",
+    "caption_score": "best score of the caption, if the captioner gives one",
 }
 
 

@@ -1,4 +1,4 @@
-"""How the packed objects are dealt to files, and how one file is written."""
+"""How the packed objects are divided among files, and how one file is written."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -33,7 +33,7 @@ class PlannedFile:
 
 
 def plan_files(objects: Iterable[PackedObject], file_bytes: int, generation: str) -> list[PlannedFile]:
-    """Deal the objects, in the order of the corpus, to files of about `file_bytes`.
+    """Divide the objects, in the order of the corpus, into files of about `file_bytes`.
 
     Sizes are those that the rows take in the shards, so names (which carry the number of files) are known before a
     file is written, and files can be written side by side.

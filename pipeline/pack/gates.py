@@ -50,7 +50,7 @@ def each(passes: Callable[[Row], bool]) -> Gate:
 
 
 class FirstOfItsContent:
-    """Lets the first object of every content (and rotation: the same file turned is another object) pass."""
+    """Passes the first object of every content (and rotation: the same file rotated is another object)."""
 
     def __init__(self):
         self._seen: set[tuple[bytes, bytes]] = set()

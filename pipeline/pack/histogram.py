@@ -34,7 +34,7 @@ def histogram(values: Sequence[float]) -> str:
 
 
 def figure(value: float) -> str:
-    """A number as people write it."""
+    """A number formatted for people."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 

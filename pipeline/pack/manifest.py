@@ -36,7 +36,7 @@ def check_folder(folder: CorpusStore) -> list[str]:
     for entry in manifest.files:
         path = entry.path
         if not folder.exists(path):
-            problems.append(f"{path}: not there; download it again")
+            problems.append(f"{path}: missing; download it again")
             continue
         sha256, size = folder.digest(path)
         if size != entry.bytes:

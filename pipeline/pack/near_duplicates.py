@@ -5,7 +5,7 @@ import numpy as np
 from pipeline.store.rows import Row
 
 PROJECTED_DIM = 256
-"""Longer embeddings are projected to so many dimensions, so that a million objects fit in 1 GB."""
+"""Longer embeddings are projected to this many dimensions, so that a million objects fit in 1 GB."""
 
 
 class NearDuplicates:

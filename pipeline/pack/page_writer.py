@@ -1,7 +1,7 @@
 """A Parquet file made of pages that are encoded already, and of columns that still have to be.
 
 pyarrow encodes the latter (in memory, one row group at a time) and everything about the schema; this writer puts the
-pages one after the other and keeps the books: offsets in the footer, and the page index. Numbers of fields and enums
+pages one after the other and keeps account: offsets in the footer, and the page index. Numbers of fields and enums
 are those of parquet.thrift (apache/parquet-format).
 """
 

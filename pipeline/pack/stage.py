@@ -1,4 +1,4 @@
-"""The pack stage: the corpus' tables joined into triplets that any Parquet reader opens."""
+"""The pack stage: the corpus's tables joined into triplets that any Parquet reader opens."""
 
 import statistics
 from collections.abc import Mapping

@@ -75,7 +75,7 @@ def survey_corpus(corpus: CorpusStore, config: PackConfig) -> Survey:
     `missing_TABLE`, the first table that lacks it.
 
     Raises:
-        ConfigError: an object has a split that is none.
+        ConfigError: an object has an unknown split.
     """
     survey = Survey()
     with corpus.parquet(corpus.path("index.parquet")) as file:
@@ -133,7 +133,7 @@ def _survey_shard(shard: _Shard, chosen: Mapping[str, Gate], survey: Survey) -> 
         rows = [row for row, passes in zip(rows, passed, strict=True) if passes]
     for row in rows:
         if row["split"] not in SPLITS:
-            raise ConfigError(f"object {row['uid']}: split {row['split']!r} is none of {', '.join(SPLITS)}")
+            raise ConfigError(f"object {row['uid']}: split {row['split']!r} is not one of {', '.join(SPLITS)}")
         stored = sum(table.stored_bytes[row["uid"]] for table in shard.tables.values())
         survey.packed.append(PackedObject(row["uid"], shard.number, sys.intern(row["split"]), stored))
         survey.note(row)

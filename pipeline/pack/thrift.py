@@ -68,12 +68,12 @@ class _Reader:
             return self.take(1)[0]
         if kind == DOUBLE:
             return self.take(DOUBLE_BYTES)
-        raise ValueError(f"no Thrift of Parquet's: type {kind}")
+        raise ValueError(f"not Parquet's Thrift: type {kind}")
 
     def take(self, size: int) -> bytes:
         end = self.at + size
         if end > len(self.data):
-            raise IndexError("Thrift ends too soon")
+            raise IndexError("truncated Thrift data")
         taken = bytes(self.data[self.at : end])
         self.at = end
         return taken
@@ -134,7 +134,7 @@ def _write_value(out: bytearray, kind: int, value: Any) -> None:
     elif kind == DOUBLE:
         out += value
     else:
-        raise ValueError(f"no Thrift of Parquet's: type {kind}")
+        raise ValueError(f"not Parquet's Thrift: type {kind}")
 
 
 def _write_varint(out: bytearray, number: int) -> None:

@@ -23,7 +23,7 @@ class Corpus(CorpusStore):
         """
         corpus = cls(uri)
         if not (corpus.exists("index.parquet") or corpus.exists(MANIFEST)):
-            raise ConfigError(f"{corpus.uri} is no corpus: it has neither index.parquet nor {MANIFEST}")
+            raise ConfigError(f"{corpus.uri} is not a corpus: it has neither index.parquet nor {MANIFEST}")
         return corpus
 
     def triplets(self, split: str) -> Triplets:

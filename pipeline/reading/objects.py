@@ -92,5 +92,5 @@ class CorpusObject:
 
             target.write_bytes(spz_bytes(splat, antialiased=mode == "antialiased"))
         else:
-            raise ValueError(f"cannot export {format!r}: ply or spz")
+            raise ValueError(f"cannot export {format!r}: the formats are ply and spz")
         return target

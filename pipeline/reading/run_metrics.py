@@ -30,7 +30,7 @@ def read_metrics(corpus: CorpusStore, run: str) -> list[dict[str, float]]:
         except ValueError as error:
             if number < len(lines):
                 raise ConfigError(f"{path}: line {number} is not JSON ({error}): remove it") from error
-            logger.warning("%s: its last line was cut short and is left out", path)
+            logger.warning("%s: its last line is truncated and ignored", path)
     return rows
 
 

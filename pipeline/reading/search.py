@@ -37,7 +37,9 @@ def search_corpus(corpus: CorpusStore, text: str, count: int) -> list[Found]:
             used = row["encoder"]
             query = load_encoder_by_id(used).encode_texts([text])[0]
         elif row["encoder"] != used:
-            raise ConfigError(f"object {row['uid']} was embedded by {row['encoder']}, others by {used}: embed it again")
+            raise ConfigError(
+                f"object {row['uid']} was embedded by {row['encoder']}, others by {used}: run --stage embed --force"
+            )
         view = row["image_embeddings"].mean(axis=0)
         similarity = float(view @ query / max(np.linalg.norm(view), 1e-12))
         found = heapq.nlargest(count, [*found, Found(similarity, row["uid"])])

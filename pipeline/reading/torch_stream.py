@@ -1,4 +1,4 @@
-"""Packed triplets as a torch dataset: shuffled, dealt to ranks and workers, and able to go on where it stopped."""
+"""Packed triplets as a torch dataset: shuffled, divided among ranks and workers, and resumable where it stopped."""
 
 import zlib
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ DECODED_ROWS = 4
 
 
 class TripletStream(IterableDataset[dict[str, Any]]):
-    """Samples: `uid`, `caption`, `gaussians` [N, 14], `image` uint8 [H, W, 4] (a view drawn anew every epoch), `view`.
+    """Samples: `uid`, `caption`, `gaussians` [N, 14], `image` uint8 [H, W, 4] (a random view in every epoch), `view`.
 
     The row groups are shuffled, then the rows inside of `mixed_groups` neighbouring ones. Every consumer (a worker of a
     rank) gets a contiguous part of that order: the parts are disjoint, cover everything and differ by at most one row.
     The order depends on seed and epoch alone. `state_dict` and `load_state_dict` are what torchdata's
-    StatefulDataLoader calls; a stream that is taken up again skips without decoding.
+    StatefulDataLoader calls; a resumed stream skips without decoding.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class TripletStream(IterableDataset[dict[str, Any]]):
         Args:
             shuffle: False: the order of the files, and view 0.
             mixed_groups: row groups in memory at once, across which rows are mixed.
-            rank, ranks: this process' place in distributed training.
+            rank, ranks: this process's place in distributed training.
         """
         self.corpus = triplets.corpus
         self.shuffle, self.mixed_groups, self.seed = shuffle, mixed_groups, seed
@@ -55,7 +55,7 @@ class TripletStream(IterableDataset[dict[str, Any]]):
         return len(part(range(sum(group.rows for group in self._groups)), self.rank, self.ranks))
 
     def set_epoch(self, epoch: int) -> None:
-        """Start this epoch; iterating to the end goes on to the next by itself."""
+        """Start this epoch; iterating to the end moves on to the next by itself."""
         self.epoch, self._given = epoch, 0
 
     def state_dict(self) -> dict[str, int]:

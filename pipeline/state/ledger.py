@@ -100,7 +100,7 @@ class Ledger:
         return self._records[key]
 
     def walk(self, shards: Sequence[int], errors: bool = False) -> Iterator[int]:
-        """The shards, one after the other; each is forgotten with the next: a large corpus' records take gigabytes.
+        """The shards, one after the other; each is forgotten with the next: a large corpus's records take gigabytes.
 
         In a bucket, the records of all stages are read ahead of time.
 
@@ -174,7 +174,7 @@ class Ledger:
             if redo is Redo.OUTDATED:
                 return everything
             raise ConfigError(
-                f"stage {stage}, shard {shard} was made by another config ({changed}): "
+                f"stage {stage}, shard {shard} was made with another config ({changed}): "
                 "--force makes it again, another --corpus keeps it"
             )
         return self._remaining(stage, shard, inputs, record, retry_failed)

@@ -118,10 +118,10 @@ def list_objects(config: AssetsConfig) -> Listing:
         tables.append(table_from_rows([_split(row, config) for row in part], INDEX))
     counts = ", ".join(f"{count} of '{license_}'" for license_, count in left_out.most_common())
     if not tables:
-        but = f" but {counts}, which assets.licenses keeps out" if left_out else ""
+        but = f" but {counts}, which assets.licenses excludes" if left_out else ""
         raise ConfigError(f"assets: source {config.source!r} finds no asset in assets.path {config.path!r}{but}")
     if left_out:
-        logger.warning("assets.licenses keeps out %d objects: %s", left_out.total(), counts)
+        logger.warning("assets.licenses excludes %d objects: %s", left_out.total(), counts)
     index = _sorted(pa.concat_tables(tables))
     _check_unique(index)
     shards = pa.array(np.arange(index.num_rows, dtype=np.int32) // config.shard_size)
@@ -132,7 +132,7 @@ def list_objects(config: AssetsConfig) -> Listing:
 def _split(row: Row, config: AssetsConfig) -> Row:
     """A row of the source as one of the index, whose shard is not known yet."""
     if not _SAFE_UID.fullmatch(row["uid"]):
-        raise ConfigError(f"assets: {row['origin_uri']}: the uid {row['uid']!r} cannot name a file")
+        raise ConfigError(f"assets: {row['origin_uri']}: the uid {row['uid']!r} cannot be a file name")
     return row | {"shard": None, "split": row["split"] or split_of(row["uid"], config)}
 
 

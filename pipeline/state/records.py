@@ -40,7 +40,7 @@ class DoneNote(Record):
 
 
 def find_manifest(corpus: CorpusStore) -> CorpusManifest | None:
-    """The corpus' manifest; None if nothing is planned yet.
+    """The corpus's manifest; None if nothing is planned yet.
 
     Raises:
         ConfigError: it is damaged.
@@ -49,7 +49,7 @@ def find_manifest(corpus: CorpusStore) -> CorpusManifest | None:
 
 
 def read_manifest(corpus: CorpusStore) -> CorpusManifest:
-    """The corpus' manifest.
+    """The corpus's manifest.
 
     Raises:
         ConfigError: nothing is planned yet, or it is damaged.

@@ -127,7 +127,7 @@ def _verify_shard(ledger: Ledger, stage: str, shard: int, verdict: Verdict, quic
             known = set(reader.schema.names)
             expected = [field for field in TABLES[table] if field.name in known or field.name not in ADDED_COLUMNS]
             if not reader.schema.equals(pa.schema(expected)):
-                yield Problem(where, "its columns are not those of the schema", bad)
+                yield Problem(where, "its columns do not match the schema", bad)
                 return
             if record is None:  # removed meanwhile
                 return
@@ -140,7 +140,7 @@ def _verify_shard(ledger: Ledger, stage: str, shard: int, verdict: Verdict, quic
                 row = reader.table(uid)  # reads every column
                 verdict.rows += 1
                 if record.outputs.get(uid, "") not in ("", fingerprint(rows_from_table(row)[0])):
-                    yield Problem(f"{where}, {uid}", "is not the row that was written", bad)
+                    yield Problem(f"{where}, {uid}", "differs from the row that was written", bad)
                 if table == "views":
                     yield from _verify_images(f"{where}, {uid}", row, verdict, bad)
                 elif table == "assets":
@@ -155,9 +155,9 @@ def _verify_inputs(where: str, ledger: Ledger, stage: str, shard: int, record: S
     except _DAMAGE:  # the problem is told at its own place
         inputs = None
     if inputs is None:
-        yield Problem(where, "a table that it was made from is gone, or damaged")
+        yield Problem(where, "a table that it was made from is missing or damaged")
     elif inputs != record.inputs:
-        yield Problem(where, "was made from other rows than are there now: run its stage again")
+        yield Problem(where, "was made from rows that have changed since: run its stage again")
 
 
 def _conserved(
@@ -193,7 +193,7 @@ def _verify_file(
         yield Problem(where, f"{file} cannot be read: {error}", (*bad, file))
         return
     if actual != expected:
-        yield Problem(where, f"{file} has another checksum than the row", (*bad, file))
+        yield Problem(where, f"the checksum of {file} differs from the row's", (*bad, file))
 
 
 def _verify_triplets(corpus: CorpusStore) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Corpora in buckets: how they are read, how long for a store that does not answer, and what kills leave there."""
+"""Corpora in buckets: how they are read, how long a silent store is retried, and what killed runs leave there."""
 
 import io
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def reaching(path: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = str(error) or type(error).__name__
-        raise StorageError(f"the store of the corpus does not serve {path}: {reason}") from error
+        raise StorageError(f"the corpus'ss storage does not serve {path}: {reason}") from error
 
 
 class BucketFile(io.RawIOBase):
@@ -87,7 +87,7 @@ def read_footer(filesystem: AbstractFileSystem, path: str) -> pq.FileMetaData:
 
 
 def read_small(filesystem: AbstractFileSystem, path: str) -> pq.ParquetFile:
-    """A small Parquet file, all of it by one request; no thread of Arrow's reads it (see `Corpus.parquet`).
+    """A small Parquet file, all of it by one request; no thread of Arrow's reads it (see `CorpusStore.parquet`).
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -98,9 +98,9 @@ def read_small(filesystem: AbstractFileSystem, path: str) -> pq.ParquetFile:
 
 
 def abort_old_uploads(filesystem: AbstractFileSystem, root: str) -> None:
-    """End the uploads of files in parts that nobody goes on with: no reader sees them, but they are paid for.
+    """Abort multipart uploads that nobody continues: no reader sees them, but they are paid for.
 
-    Whose they are is not known, so that those of the last day stay: another run's may still be going on.
+    Whose they are is not known, so that those of the last day stay: another run's may still be under way.
     """
     if not hasattr(filesystem, "call_s3"):
         return  # only S3 keeps them for ever

@@ -31,7 +31,7 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 CHUNK = 1 << 22  # bytes that are read at once of a large file
 TEMPORARY = ".tmp"  # folder of files in the making, on a local disk
 PLAN_AGAIN = (  # the cure where what was planned is damaged
-    "put a copy of it back, or remove corpus.json and run with the --config of before: the same source is planned the "
+    "restore a copy of it, or remove corpus.json and run with the --config of before: the same source is planned the "
     "same way, and finished tables are kept"
 )
 
@@ -59,7 +59,7 @@ class CorpusStore:
     # Layout
 
     def path(self, *parts: str) -> str:
-        """Absolute path (in the corpus' filesystem) of something inside the corpus."""
+        """Absolute path (in the corpus's filesystem) of something inside the corpus."""
         return "/".join([self.root.rstrip("/"), *parts])
 
     def shard_path(self, table: str, shard: int) -> str:
@@ -175,7 +175,7 @@ class CorpusStore:
 
     @contextmanager
     def atomic_file(self, path: str) -> Iterator[Path]:
-        """A local file to fill; it takes its place at `path` only if the block ends well."""
+        """A local file to fill; it takes its place at `path` only if the block succeeds."""
         if self.is_local:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             folder = Path(self.path(TEMPORARY))
@@ -233,7 +233,7 @@ class CorpusStore:
 
     @contextmanager
     def table_writer(self, path: str, schema: pa.Schema) -> Iterator[TableWriter]:
-        """Writes a Parquet file batch by batch; nothing is there until the block ends well."""
+        """Writes a Parquet file batch by batch; nothing is there until the block succeeds."""
         with self.atomic_file(path) as file:
             writer = TableWriter(file, schema)
             try:
@@ -306,7 +306,7 @@ class CorpusStore:
             return self.filesystem.cat_file(path, start=start, end=end)
 
     def arrow_filesystem(self) -> pyarrow.fs.FileSystem:
-        """The corpus' filesystem as pyarrow's datasets want it; a local one is Arrow's own (see `parquet`)."""
+        """The corpus's filesystem as pyarrow's datasets want it; a local one is Arrow's own (see `parquet`)."""
         if self.is_local:
             return pyarrow.fs.LocalFileSystem()
         return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(self.filesystem))

@@ -1,4 +1,4 @@
-"""A disk that is full: how it is known, and what to do about it."""
+"""A full disk: how it is recognised, and what to do about it."""
 
 import errno
 import shutil
@@ -6,12 +6,16 @@ import tempfile
 
 from pipeline.store.corpus_store import CorpusStore
 
-_FULL = {errno.ENOSPC: "no space is left", errno.EDQUOT: "the quota is used up", errno.EFBIG: "a file may not grow"}
+_FULL = {
+    errno.ENOSPC: "no space left",
+    errno.EDQUOT: "the quota is exceeded",
+    errno.EFBIG: "the file size limit is reached",
+}
 _GB = 1e9
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error says that no more can be written: no object is at fault, and the next one would fail as well."""
+    """Whether an error means that no more can be written: no object is at fault, and the next would fail too."""
     return isinstance(error, OSError) and error.errno in _FULL
 
 

@@ -1,4 +1,4 @@
-"""Temporary files and folders whose names tell which process made them: what a killed one left can be removed."""
+"""Temporary files and folders named after the process that made them, so that those of a killed one can be removed."""
 
 import os
 import shutil
@@ -10,12 +10,12 @@ SCRATCH = "clip-gs-scratch-"  # what is ours in the machine's folder for tempora
 
 
 def owned_name() -> str:
-    """A name of its own for something temporary: HOST.PID.RANDOM."""
+    """A unique name for something temporary: HOST.PID.RANDOM."""
     return f"{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex}"
 
 
 def remove_dead(folder: Path, prefix: str = "") -> None:
-    """Remove what processes of this machine that are no more left in `folder`, under PREFIX + `owned_name()`."""
+    """Remove what processes of this machine that have ended left in `folder`, under PREFIX + `owned_name()`."""
     for path in folder.glob(f"{prefix}*"):
         host, pid, _ = [*path.name.removeprefix(prefix).rsplit(".", 2), "", ""][:3]
         if host != socket.gethostname() or not pid.isdigit() or _is_alive(int(pid)):

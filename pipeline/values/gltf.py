@@ -42,7 +42,7 @@ class GltfFile:
         """
         buffers = self.document.get("buffers", [])
         if not 0 <= index < len(buffers):
-            raise AssetError(f"{self.path.name}: it uses buffer {index}, and has {len(buffers)}")
+            raise AssetError(f"{self.path.name}: it uses buffer {index}, but has {len(buffers)}")
         uri = buffers[index].get("uri")
         if uri is None:
             return self.binary
@@ -50,9 +50,7 @@ class GltfFile:
             return decode_data_uri(uri)
         file = file_inside(self.path.parent, unquote(uri))
         if file is None:
-            raise AssetError(
-                f"{self.path.name}: its buffer {uri[:100]!r} is no file in the asset's folder; bring it along"
-            )
+            raise AssetError(f"{self.path.name}: its buffer {uri[:100]!r} is not in the asset's folder; add it")
         return file.read_bytes()
 
     def write(self) -> None:
@@ -64,7 +62,7 @@ class GltfFile:
         try:
             text = json.dumps(self.document, separators=(",", ":"), sort_keys=True).encode()
         except RecursionError as error:
-            raise AssetError(f"{self.path.name}: its JSON is nested too deeply; export it anew") from error
+            raise AssetError(f"{self.path.name}: its JSON is nested too deeply; export it again") from error
         if self.path.suffix != ".glb":
             self.path.write_bytes(text)
             return
@@ -114,7 +112,7 @@ def decode_data_uri(uri: str) -> bytes:
     try:
         return base64.b64decode(uri.partition(",")[2])
     except ValueError as error:
-        raise AssetError(f"its data URI {uri[:40]!r}… is not base64 ({error}); export it anew") from error
+        raise AssetError(f"its data URI {uri[:40]!r}… is not base64 ({error}); export it again") from error
 
 
 def _chunks(data: bytes) -> tuple[bytes, bytes]:
@@ -125,11 +123,11 @@ def _chunks(data: bytes) -> tuple[bytes, bytes]:
     if version != 2:
         raise AssetError(f"glTF version {version}; convert it to glTF 2.0")
     if length > len(data):
-        raise AssetError(f"cut short, {len(data)} of {length} bytes are there; fetch it again")
+        raise AssetError(f"truncated, {len(data)} of {length} bytes; fetch it again")
     size, kind = CHUNK.unpack_from(data, HEADER.size)
     end = JSON_START + size
     if kind != b"JSON" or end > length:
-        raise AssetError("its first chunk is not a whole JSON chunk; export it anew")
+        raise AssetError("its first chunk is not a complete JSON chunk; export it again")
     text = data[JSON_START:end]
     while end + CHUNK.size <= length:
         size, kind = CHUNK.unpack_from(data, end)
@@ -145,7 +143,7 @@ def _parsed(text: bytes, cure: str) -> Document:
     except (ValueError, RecursionError) as error:
         raise AssetError(f"its JSON cannot be read ({error}){cure}") from error
     if not isinstance(document, dict):
-        raise AssetError("its JSON is not a glTF document; export it anew")
+        raise AssetError("its JSON is not a glTF document; export it again")
     return document
 
 
@@ -154,9 +152,9 @@ def _check(document: Document) -> None:
     for key in LISTS:
         entries = document.get(key, [])
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise AssetError(f"it is not valid glTF: its {key} are not a list of objects; export it anew")
+            raise AssetError(f"it is not valid glTF: its {key} are not a list of objects; export it again")
         if not all(isinstance(entry.get("uri", ""), str) for entry in entries):
-            raise AssetError(f"it is not valid glTF: one of its {key} has a uri that is not text; export it anew")
+            raise AssetError(f"it is not valid glTF: one of its {key} has a uri that is not a string; export it again")
     if not document.get("meshes"):
         raise AssetError("it has no meshes")
 
@@ -167,4 +165,4 @@ def _check_binary(document: Document, binary: bytes) -> None:
     if buffers and "uri" not in buffers[0]:
         size = buffers[0].get("byteLength")
         if not isinstance(size, int) or size > len(binary):
-            raise AssetError(f"its buffer should have {size} bytes, {len(binary)} are there; fetch it again")
+            raise AssetError(f"its buffer has {len(binary)} of {size} bytes; fetch it again")

@@ -67,7 +67,7 @@ def read_ply(source: Path | BinaryIO) -> SplatFile:
         coefficients = _columns(vertices, "f_dc_0", "f_dc_1", "f_dc_2")
         sh_rest = _read_rest(vertices)
     except (PlyParseError, OSError, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise AssetError(f"{source} is not a splat in PLY's 3DGS layout: {error}") from error
+        raise AssetError(f"{source} is not a splat in the PLY layout of 3DGS: {error}") from error
     with np.errstate(over="ignore"):
         splat = Gaussians(
             means=means,
@@ -89,7 +89,7 @@ def _read_rest(vertices: PlyElement) -> np.ndarray:
     """[N, K, 3] of the coefficients above degree 0."""
     count = sum(property.name.startswith("f_rest_") for property in vertices.properties)
     if count not in [3 * rest_count(degree) for degree in range(MAX_SH_DEGREE + 1)]:
-        raise ValueError(f"{count} properties f_rest_*, which is no degree of spherical harmonics from 0 to 3")
+        raise ValueError(f"{count} properties f_rest_*, which fits no degree of spherical harmonics from 0 to 3")
     if not count:
         return np.zeros((len(vertices.data), 0, 3), np.float32)
     planes = _columns(vertices, *(f"f_rest_{i}" for i in range(count)))

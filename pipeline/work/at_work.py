@@ -1,4 +1,4 @@
-"""What the worker of a shard is at: a small file of the corpus, which is still there when the worker is not."""
+"""What the worker of a shard is working on: a small file of the corpus, which outlives the worker."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Note:
 
     uids: tuple[str, ...] = ()  # none: the worker sets its stage up
     limit_s: float = float("inf")  # for this call
-    call: int = 0  # number of the call: a second try at the same objects starts its time anew
+    call: int = 0  # number of the call: a second try at the same objects restarts its time
 
 
 class AtWork:

@@ -41,7 +41,7 @@ class Step:
     losses_elsewhere: int = 0
 
     def after_loss(self, uids: Sequence[str], error: PipelineError, policy: Policy) -> "Step | None":
-        """The step to try next, now that one more worker was lost; None if that is hopeless.
+        """The step to try next, now that one more worker was lost; None if it is given up.
 
         Objects that a worker was lost at are tried alone from then on, so that the one at fault is found.
 

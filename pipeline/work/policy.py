@@ -1,4 +1,4 @@
-"""How a run treats its workers: how often work is tried, when somebody looks after it, how much is under way."""
+"""How a run treats its workers: how often work is retried, how often it is checked, and how much is under way."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Policy:
 
     # Keeping a cluster busy
     chains_per_cpu: float = 2  # under way: no CPU waits for the driver, and yet shards are finished in order
-    gpu_workers_starting: int = 8  # that wait for a GPU: demand for the autoscaler, which adds nodes by and by
+    gpu_workers_starting: int = 8  # that wait for a GPU: demand for the autoscaler, which adds nodes gradually
     gpu_idle_s: float = 120.0  # with more GPU workers than work, until one ends: models take long to load
 
     # Files

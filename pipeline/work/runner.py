@@ -66,7 +66,9 @@ def _work(job: Job, step: Step) -> ShardWork:
     work = ledger.work(step.stage, step.shard, job.redo, job.retry_failed)
     if work is None:
         tables = ", ".join(job.stages[step.stage].reads)
-        raise ConfigError(f"stage {step.stage}, shard {step.shard}: a table that it reads ({tables}) is not there yet")
+        raise ConfigError(
+            f"stage {step.stage}, shard {step.shard}: a table that it reads ({tables}) does not exist yet"
+        )
     return work
 
 
@@ -95,7 +97,7 @@ class Processor:
         self._timeout_s = stage.timeout_s(stage.config)
 
     def try_alone(self, uids: Sequence[str]) -> None:
-        """Process suspects one by one, before all others: should the worker be lost again, little is lost with it."""
+        """Process suspects one by one, before all others: if the worker is lost again, little is lost with it."""
         for uid in uids:
             self._known[uid] = next(self.results([uid]))
 
@@ -129,22 +131,22 @@ class Processor:
         return self._halving(uids[:middle]) | self._halving(uids[middle:])
 
     def _checked(self, uids: Sequence[str], given: Iterable[Row | Failure]) -> dict[str, pa.Table | Failure]:
-        """One outcome for every object of the batch, whatever the stage gave.
+        """One outcome for every object of the batch, whatever the stage returned.
 
         Raises:
-            ContractError: the stage gave a row for an object that is not in the batch.
+            ContractError: the stage returned a row for an object that is not in the batch.
         """
         by_uid: dict[str, list[Row | Failure]] = {uid: [] for uid in uids}
         for item in given:
             uid = item.uid if isinstance(item, Failure) else item.get("uid")
             if uid not in by_uid:
-                raise ContractError(f"stage {self._stage.name} gave a row for {uid!r}, which it was not asked for")
+                raise ContractError(f"stage {self._stage.name} returned a row for {uid!r}, which was not in its batch")
             by_uid[uid].append(item)
         return {uid: self._outcome(uid, items) for uid, items in by_uid.items()}
 
     def _outcome(self, uid: str, items: list[Row | Failure]) -> pa.Table | Failure:
         if len(items) != 1:
-            error = ContractError(f"stage {self._stage.name} gave {len(items)} rows for object {uid}, not one")
+            error = ContractError(f"stage {self._stage.name} returned {len(items)} rows for object {uid}, not one")
             return Failure.from_exception(uid, error)
         [item] = items
         if isinstance(item, Failure):
@@ -153,5 +155,5 @@ class Processor:
             return table_from_rows([item], self._schema)
         except (KeyError, ValueError, TypeError, OverflowError, pa.ArrowException) as error:
             reason = error.args[0] if isinstance(error, KeyError) else error
-            wrong = ContractError(f"stage {self._stage.name} gave a bad row for object {uid}: {reason}")
+            wrong = ContractError(f"stage {self._stage.name} returned an invalid row for object {uid}: {reason}")
             return Failure.from_exception(uid, wrong)

@@ -86,7 +86,7 @@ def _finished(job: Job, stage_name: str, shard: int, path: str, schema: pa.Schem
     if not reader.schema.equals(schema):
         reader.close()
         raise ConfigError(
-            f"stage {stage_name}, shard {shard} has other columns than this version writes: --force makes it again"
+            f"stage {stage_name}, shard {shard} has columns that differ from this version's: --force makes it again"
         )
     return closing(reader)
 

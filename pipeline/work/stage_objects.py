@@ -64,13 +64,13 @@ class StageObjects:
         return self._unreported_setup.pop(name, 0.0)
 
     def close(self) -> None:
-        """Close all stages, whatever one of them does, and empty the scratch folder."""
+        """Close all stages, even if one of them fails, and empty the scratch folder."""
         while self._stages:
             name, stage = self._stages.popitem()
             try:
                 stage.close()
             except Exception:
-                logger.exception("stage %s did not close well; its results are safe", name)
+                logger.exception("stage %s failed to close; its results are safe", name)
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def __enter__(self) -> "StageObjects":

@@ -1,4 +1,4 @@
-"""The reference engine: Blender in a process of its own."""
+"""The reference engine: Blender in a separate process."""
 
 from pathlib import Path
 

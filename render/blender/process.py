@@ -83,7 +83,9 @@ class BlenderProcess:
             self._kill()
             error.log_tail = self._log_tail()
             if shutil.disk_usage(job["folder"]).free < LEAST_FREE_BYTES:
-                raise OSError(errno.ENOSPC, "Blender found no room for its views", job["folder"]) from error
+                raise OSError(
+                    errno.ENOSPC, "Blender could not write its views: no space left", job["folder"]
+                ) from error
             raise
 
     def close(self) -> None:
@@ -128,7 +130,7 @@ class BlenderProcess:
             raise
 
     def _is_worn(self) -> bool:
-        """Whether the worker has had its share of objects, or holds on to more memory than it may between two."""
+        """Whether the worker is due for a restart: it had its share of objects, or holds too much memory."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])  # proc(5): resident
         resident_gb = pages * os.sysconf("SC_PAGE_SIZE") / 1024**3
         return self._objects >= self.limits.recycle_after or resident_gb > self.limits.recycle_gb
@@ -161,14 +163,14 @@ class BlenderProcess:
             self._process.stdin.write(json.dumps(job).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError as error:
-            raise WorkerCrash("Blender's process was gone before the object began") from error
+            raise WorkerCrash("Blender's process ended before the object began") from error
 
     def _manifest(self, folder: Path) -> dict[str, Any]:
         self._wait(self.limits.timeout_s, "with this object (render.timeout_s)")
         try:
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         except OSError as error:
-            raise WorkerCrash("Blender's process answered without a manifest") from error
+            raise WorkerCrash("Blender's process returned no manifest") from error
         if manifest["status"] == "refused":
             raise AssetError(manifest["message"])
         if manifest["status"] != "done":
@@ -185,7 +187,7 @@ class BlenderProcess:
             raise WorkerCrash(f"Blender's process died ({'signal' if code < 0 else 'exit code'} {abs(code)})")
 
     def _stop(self) -> None:
-        """Let the worker leave by itself, briefly."""
+        """Give the worker a moment to exit by itself."""
         if self._process is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()

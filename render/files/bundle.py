@@ -30,14 +30,14 @@ def unpack(file: Path, asset_format: str, folder: Path) -> Path:
         return main
     _unzip(file, folder)
     if not main.is_file():
-        raise AssetError(f"its bundle holds no {main.name}")
+        raise AssetError(f"its bundle has no {main.name}")
     return main
 
 
 def _unpack_usdz(file: Path, folder: Path) -> Path:
     first = next(iter(_unzip(file, folder)), "")
     if not first.endswith(USD_LAYERS) or "/" in first:
-        raise AssetError(f"its first member {first[:80]!r} is no USD layer at the top of the archive")
+        raise AssetError(f"its first member {first[:80]!r} is not a USD layer at the top of the archive")
     return folder / first
 
 
@@ -64,7 +64,7 @@ def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
     for member in members:
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
-            raise AssetError(f"its bundle holds {member.filename!r}, which would land outside of its folder")
+            raise AssetError(f"its bundle holds {member.filename!r}, which would be extracted outside its folder")
     room = MAX_UNPACKED_BYTES
     for member in members:
         target = folder / member.filename.replace("\\", "/")

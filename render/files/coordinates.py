@@ -1,4 +1,4 @@
-"""Finds vertices whose coordinates are not finite, before Blender does: its importers move them without a word.
+"""Finds vertices whose coordinates are not finite, before Blender does: its importers silently move them.
 
 USD files are looked into once Blender has read them (`render.blender.worker.load`). What is broken otherwise is left to
 the importer, which says so.

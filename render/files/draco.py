@@ -72,7 +72,7 @@ class PlainBuffer:
             AssetError: the asset has a file of this name.
         """
         if path.exists():
-            raise AssetError(f"it is compressed with Draco and brings a file {path.name}, the place of its plain copy")
+            raise AssetError(f"it has a file {path.name}, the name reserved for its copy without Draco compression")
         path.write_bytes(self._data)
         self._document["buffers"].append({"uri": path.name, "byteLength": len(self._data)})
 

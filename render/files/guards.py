@@ -67,7 +67,7 @@ def _embedded(image: dict[str, Any], file: GltfFile) -> bytes | None:
 def _check_reference(reference: str) -> None:
     path = PurePosixPath(reference.strip().replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", reference):
-        raise AssetError(f"it names {reference[:100]!r}, which is not a file in its own folder")
+        raise AssetError(f"it refers to {reference[:100]!r}, which is not a file in its own folder")
 
 
 def _check_texture(file: BinaryIO, name: str, max_pixels: int) -> None:

@@ -25,12 +25,12 @@ class RasterEngine:
 
     def render(self, main: Path, asset: Row, cameras: Cameras, folder: Path) -> Rendering:
         if self.config.shading == "studio":
-            raise Unsupported("shading studio shows whole materials")
+            raise Unsupported("shading studio needs full materials")
         to_z_up = z_up_matrix(asset["up_axis"], asset["rotation"])
         try:
             loaded = load(main, to_z_up, self.config.max_triangles)
         except MemoryError as error:
-            raise AssetError("it takes more memory to load than there is") from error
+            raise AssetError("loading it needs more memory than there is") from error
         give_back_free_memory()  # the file's words take many times what they mean
         surface, sky = loaded.surface, UNLIT
         if self.config.shading == "diffuse":

@@ -64,7 +64,7 @@ class Buffers:
             raise AssetError(f"{name} replaces {count} of {len(rows)} elements")
         index = self._elements(where, count, 1, COMPONENTS[where["componentType"]], f"{name}, indices")[:, 0]
         if index.min() < 0 or index.max() >= len(rows):
-            raise AssetError(f"{name} replaces elements that are not there")
+            raise AssetError(f"{name} replaces elements that do not exist")
         rows[index] = self._elements(values, count, rows.shape[1], rows.dtype.type, f"{name}, values")
 
     def _buffer(self, index: int) -> bytes:

@@ -138,7 +138,7 @@ def _faces(corners: np.ndarray, mode: int) -> np.ndarray:
         return corners[np.stack([step, step + 1 + step % 2, step + 2 - step % 2], axis=1)]
     if mode == FAN:
         return corners[np.stack([step + 1, step + 2, np.zeros(count, np.int64)], axis=1)]
-    raise AssetError(f"it has primitives of mode {mode}, which is none")
+    raise AssetError(f"it has primitives of mode {mode}, which does not exist")
 
 
 def _colors(stored: np.ndarray) -> np.ndarray:

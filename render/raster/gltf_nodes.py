@@ -37,7 +37,7 @@ class Tree:
         while pending:
             index, above, depth = pending.pop()
             if depth > MAX_DEPTH or index in self.matrices:
-                raise AssetError("its nodes are no tree")
+                raise AssetError("its nodes do not form a tree")
             self.matrices[index] = above @ local_matrix(self.nodes[index])
             children = self.nodes[index].get("children", [])
             pending += [(child, self.matrices[index], depth + 1) for child in children]
@@ -58,7 +58,7 @@ class Tree:
         while path[-1] in self.parents:
             path.append(self.parents[path[-1]])
             if len(path) > MAX_DEPTH:
-                raise AssetError("its nodes are no tree")
+                raise AssetError("its nodes do not form a tree")
         return path[::-1]
 
 

@@ -39,7 +39,7 @@ class Skins:
             joints = self._buffers.accessor(attributes[f"JOINTS_{number}"]).astype(np.int64)
             weights = self._buffers.accessor(attributes[f"WEIGHTS_{number}"]).astype(np.float64)
             if joints.shape != weights.shape or joints.min() < 0 or joints.max() >= len(matrices):
-                raise AssetError("a skin's weights name joints that are not there")
+                raise AssetError("a skin's weights refer to joints that do not exist")
             total = total + weights.sum(axis=1)
             for joint, weight in zip(joints.T, weights.T, strict=True):
                 summed = summed + weight[:, None, None] * matrices[joint]

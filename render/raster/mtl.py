@@ -77,7 +77,7 @@ def make_material(entry: MtlEntry | None, textures: TextureReader, has_uvs: bool
     texture = _texture(entry.texture("map_kd"), textures, has_uvs, over_black=opacity_map is None)
     glow = _texture(entry.texture("map_ke"), textures, has_uvs, over_black=True)
     if opacity_map is not None and opacity_map != entry.texture("map_kd"):
-        raise Unsupported("the opacity of a material is an image of its own")
+        raise Unsupported("a material has a separate opacity image")
     opacity, clearness = (entry.numbers(keyword, 1) for keyword in OPACITY)
     alpha = opacity[0] if opacity else 1 - clearness[0] if clearness else 1.0
     texture_alpha = texture is not None and opacity_map is not None

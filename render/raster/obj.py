@@ -52,7 +52,7 @@ def load_obj(path: Path) -> Loaded:
     # One vertex for every combination of place, texture coordinate and normal.
     sizes = np.array([(len(uvs) + 1) * (len(normals) + 1), len(normals) + 1, 1], object)
     if len(vertices) * int(sizes[0]) >= 2**62:
-        raise AssetError("it is too large to be read")
+        raise AssetError("it is too large to read")
     keys, inverse = np.unique((corners + [0, 1, 1]) @ sizes.astype(np.int64), return_inverse=True)
     used = np.empty((len(keys), 3), np.int64)
     used[inverse] = corners
@@ -147,7 +147,7 @@ def _corners(statements: _Statements, sizes: tuple[int, int, int]) -> tuple[np.n
         own += np.where(own < 0, np.array(before) + 1, 0)
     corners -= 1  # what is absent was 0
     if len(corners) and not (corners[:, 0].min() >= 0 and corners[:, 0].max() < sizes[0]):
-        raise AssetError(f"a face names a vertex that is not there; there are {sizes[0]}")
+        raise AssetError(f"a face refers to a vertex that does not exist; there are {sizes[0]}")
     corners[(corners < 0) | (corners >= sizes)] = ABSENT
     return corners, counts
 
@@ -161,7 +161,7 @@ def _written_corners(faces: list[str]) -> np.ndarray:
         columns = slashes.pop() + 1
         flat = " ".join(words).replace("//", "/0/").replace("/", " ").split()
         if columns > 3 or len(flat) != columns * len(words):
-            raise ValueError("its faces are lists of something else than v, v/vt, v//vn or v/vt/vn")
+            raise ValueError("its faces are not lists of v, v/vt, v//vn or v/vt/vn")
         corners[:, :columns] = np.array(flat, np.int64).reshape(-1, columns)
     else:
         for row, word in enumerate(words):

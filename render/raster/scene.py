@@ -58,13 +58,13 @@ class Part:
         if self.vertices.shape != (count, 3) or self.faces.shape[1:] != (3,):
             raise AssetError(f"vertices {self.vertices.shape} and faces {self.faces.shape} are not lists of triples")
         if len(self.faces) and not (self.faces.min() >= 0 and self.faces.max() < count):
-            raise AssetError(f"a face names vertex {self.faces.min()} or {self.faces.max()}, but there are {count}")
+            raise AssetError(f"a face refers to vertex {self.faces.min()} or {self.faces.max()}, but there are {count}")
         if not np.isfinite(self.vertices[self.faces.ravel()]).all():
             raise AssetError("it has vertices whose coordinates are not finite")
         for name, width in (("uvs", 2), ("colors", 4), ("normals", 3), ("glow_uvs", 2)):
             values = getattr(self, name)
             if values is not None and values.shape != (count, width):
-                raise AssetError(f"its {name} have the shape {values.shape} beside {count} vertices")
+                raise AssetError(f"its {name} have the shape {values.shape} for {count} vertices")
 
 
 @dataclass(frozen=True)

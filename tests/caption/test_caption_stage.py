@@ -92,7 +92,7 @@ def test_a_bad_answer_is_asked_again_once_and_then_a_failure(architecture, saved
     calls = calls_of(stage)
     (failure,) = stage.process([joined_row("a")])
     assert isinstance(failure, Failure) and failure.uid == "a" and failure.error_class == "BadCaption"
-    assert "asked twice" in failure.message and "refuses" in failure.message and not failure.retryable
+    assert "unusable answer twice" in failure.message and "refuses" in failure.message and not failure.retryable
     assert len(calls) == 2
     same_pictures = calls[0].shape == calls[1].shape and torch.equal(calls[0], calls[1])
     assert same_pictures == (architecture == "smolvlm")  # a plain model is shown another view instead

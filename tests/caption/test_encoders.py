@@ -56,7 +56,7 @@ def test_an_id_suffices_to_load_the_encoder_again(name, request):
 
 def test_other_weights_under_the_same_name_are_refused(clip):
     details, _, _ = clip.id.rpartition("@")
-    with pytest.raises(ConfigError, match="embed the corpus again"):
+    with pytest.raises(ConfigError, match="run --stage embed --force"):
         load_encoder_by_id(f"{details}@0123456789ab")
 
 

@@ -91,7 +91,7 @@ def test_stages_alone_end_in_the_same_corpus(run, tmp_path, config_file):
     run("--corpus", by_hand.root, "--config", config_file, "--stage", "assets")
     out, _ = run("--corpus", by_hand.root, "--stage", "render", "--shards", "1-2")
     out, _ = run("--corpus", by_hand.root, "--stage", "fit")
-    assert "fit: 2 of 4 shards wait for views" in out
+    assert "fit: 2 of 4 shards are waiting for views" in out
     run("--corpus", by_hand.root, "--stage", "all", "--workers", "2")
     for table in ("assets", "views", "gaussians"):
         fingerprints = [
@@ -116,7 +116,7 @@ def test_a_run_that_is_stopped_goes_on_with_the_same_command(run, tmp_path, conf
     out, err = process.communicate(timeout=60)
     if number == signal.SIGINT:
         assert process.returncode == 130
-        assert re.search(r"^Stopped\. To go on where it stopped: python -m pipeline\.run --corpus .*$", err, re.M)
+        assert re.search(r"^Stopped\. To resume: python -m pipeline\.run --corpus .*$", err, re.M)
         assert "Traceback" not in err
     elif number == signal.SIGTERM:
         assert process.returncode == 143
@@ -155,15 +155,14 @@ def test_verify_names_what_is_wrong(run, tmp_path, config_file, monkeypatch):
     Path(corpus.shard_path("gaussians", 1)).write_bytes(b"PAR1")
     corpus.write_errors("assets", 1, [])
     out, _ = run("--corpus", corpus.root, "--verify", expect=1)
-    assert re.search(r"assets/00000.parquet, ant .*another checksum", out)
+    assert re.search(r"assets/00000.parquet, ant .*the checksum of .* differs", out)
     assert re.search(r"gaussians/00001.parquet .*cannot be read", out)
     assert re.search(r"assets/00001.parquet, broken .*is lost", out)
     assert "3 problems" in out and "--repair removes what is damaged" in out
 
     out, _ = run("--corpus", corpus.root, "--repair")
-    assert re.search(
-        r"^Repaired: 4 damaged files removed; to make again .*: python -m pipeline.run --corpus ", out, re.M
-    )
+    repaired = "Repaired: 4 damaged files removed; to make the missing tables again: "
+    assert re.search(rf"^{repaired}python -m pipeline.run --corpus ", out, re.M)
     run("--corpus", corpus.root)
     out, _ = run("--corpus", corpus.root, "--repair")
     assert out.startswith("OK: 12 tables")

@@ -51,7 +51,7 @@ SPANS_SHAPE = (2, TILE_HEIGHT // BLOCK_HEIGHT + LANES)
 TRANSMITTANCE, FORWARD_COLOR = 0, PLANE
 REST, GRADIENT_COLOR = PLANE, 2 * PLANE
 
-# Records lie in the input's order, all over memory: they are fetched so many Gaussians before they are needed.
+# Records lie in the input's order, all over memory: they are prefetched this many Gaussians ahead.
 AHEAD = 8
 
 WIDE = 7  # blocks from which on the corners of a box are worth finding

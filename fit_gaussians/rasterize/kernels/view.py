@@ -60,7 +60,7 @@ class CpuView:
         self.histogram = np.zeros(DIGITS, np.int32)
 
     def reserve(self, count: int) -> None:
-        """Make room for so many Gaussians; what the planes held may be lost."""
+        """Make room for `count` Gaussians; what the planes held may be lost."""
         columns = padded(max(count, 1))
         if columns > self.capacity:
             self.capacity = columns

@@ -79,7 +79,7 @@ def test_label_sets(tmp_path):
     assert label_set(str(tmp_path / "lvis.json.gz")) == ["sofa_bed", "bed"]
     (tmp_path / "bad.json").write_text("[1, 2]")
     for name, message in (
-        (str(tmp_path / "bad.json"), "no list of at least two"),
+        (str(tmp_path / "bad.json"), "not a list of at least two"),
         ("imagenet", "modelnet40, scanobjectnn"),
     ):
         with pytest.raises(ConfigError, match=message):

@@ -40,8 +40,8 @@ def test_files_that_are_no_point_set_are_named(tmp_path, clouds):
     broken = clouds.copy()
     broken[3, 7] = np.nan
     wrong = {
-        "text.h5": "no point set",
-        "other.h5": "no point set",
+        "text.h5": "not a point set",
+        "other.h5": "not a point set",
         write_set(tmp_path / "nan.h5", broken, labels).name: "NaN",
         write_set(tmp_path / "flat.h5", clouds[..., :2], labels).name: "expected",
         write_set(tmp_path / "classes.h5", clouds, labels + 10).name: "are not those of 15 classes",

@@ -31,12 +31,12 @@ def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes
 
 
 BROKEN = {
-    "truncated.glb": (box_glb()[:-20], "cut short"),
+    "truncated.glb": (box_glb()[:-20], "truncated"),
     "header only.glb": (box_glb()[:16], "not a GLB file"),
     "letter.glb": (b"Dear reader, this is not a model.\n", "not a GLB file"),
     "empty.glb": (b"", "the file is empty"),
     "no mesh.glb": (glb_of(NO_MESH), "no meshes"),
-    "half a buffer.glb": (glb_of(gltf_document(None), TRIANGLE_BUFFER[:20]), "should have 36 bytes, 20 are there"),
+    "half a buffer.glb": (glb_of(gltf_document(None), TRIANGLE_BUFFER[:20]), "has 20 of 36 bytes"),
     "version 1.glb": (b"glTF\x01\0\0\0" + box_glb()[8:], "glTF version 1; convert"),
     "not json.glb": (glb_of({})[:20] + b"{{{{", "JSON"),
     "nested.gltf": (b"[" * 100_000, "JSON cannot be read"),
@@ -48,18 +48,18 @@ BROKEN = {
     "points.ply": (PLY_POINTS, "no faces"),
     "trillion.ply": (PLY_POINTS.replace(b"end_header", b"element face 1000000000000\nend_header"), "do not fit"),
     "letter.ply": (b"Dear reader", "not a PLY file"),
-    "truncated.stl": (b"\0" * 80 + b"\x09\0\0\0" + b"\0" * 50, "not a whole STL file"),
-    "letter.stl": (b"solid advice", "not a whole STL file"),
-    "scene.blend": (b"BLENDER-v402", "may hold programs"),
+    "truncated.stl": (b"\0" * 80 + b"\x09\0\0\0" + b"\0" * 50, "truncated STL file"),
+    "letter.stl": (b"solid advice", "truncated STL file"),
+    "scene.blend": (b"BLENDER-v402", "can contain scripts"),
     "letter.dae": (b"Dear reader", "not a Collada file"),
     "bomb.dae": (b'<!DOCTYPE x [<!ENTITY a "aaaa">]><COLLADA><mesh/></COLLADA>', "XML entities"),
     "wide bomb.dae": ("<!DOCTYPE x><COLLADA><mesh/></COLLADA>".encode("utf-16"), "XML entities"),
-    "cut.dae": (b"<COLLADA><mesh>", "cut short"),
+    "cut.dae": (b"<COLLADA><mesh>", "truncated"),
     "no mesh.dae": (b"<COLLADA></COLLADA>", "no meshes"),
-    "letter.usdz": (b"Dear reader", "not a whole USDZ file"),
-    "picture.usdz": (zipped({"a.png": b"x"}), "first member is no USD file"),
+    "letter.usdz": (b"Dear reader", "truncated or damaged USDZ file"),
+    "picture.usdz": (zipped({"a.png": b"x"}), "first member is not a USD file"),
     "packed.usdz": (zipped({"a.usdc": b"x" * 99}, zipfile.ZIP_DEFLATED), "members are compressed"),
-    "text.fbx": (b"; FBX 7.3.0 project file", "text FBX is not read"),
+    "text.fbx": (b"; FBX 7.3.0 project file", "text FBX is not supported"),
 }
 
 
@@ -83,7 +83,7 @@ def test_paths_out_of_the_folder_are_refused(tmp_path, reference, kind):
 @pytest.mark.parametrize("reference", ["http://example.com/a.png", "https://example.com/a.png", "file:///etc/hostname"])
 @pytest.mark.parametrize("kind", ["library", "texture", "gltf image", "gltf buffer"])
 def test_addresses_are_refused(tmp_path, reference, kind):
-    assert f"it names the address {reference!r}" in store_with(tmp_path, reference, kind).only_failure().message
+    assert f"it refers to the URL {reference!r}" in store_with(tmp_path, reference, kind).only_failure().message
 
 
 @pytest.mark.parametrize("reference", ["gone.bin", "/etc/hostname"])
@@ -115,13 +115,13 @@ def test_links_out_of_the_source_are_refused(tmp_path):
     folder = write_files(tmp_path / "in", {"a.obj": obj(), "paint.mtl": mtl("red.png")})
     (folder / "red.png").symlink_to(outside / "secret.png")
     failure = Store(tmp_path, source="folder", path=str(folder)).only_failure()
-    assert "red.png: it is a link that leads out" in failure.message
+    assert "red.png: it is a symbolic link that leaves" in failure.message
 
 
 def test_limits_hold_for_all_files_together(tmp_path):
     folder = write_files(tmp_path / "in", {"a.obj": obj(), "paint.mtl": mtl("red.png"), "red.png": bytes(5000)})
     failure = Store(tmp_path, source="folder", path=str(folder), max_bytes=5000).only_failure()
-    assert "red.png: with it the asset takes" in failure.message
+    assert "red.png: with it the asset has" in failure.message
 
 
 def test_too_many_files_are_refused(tmp_path):
@@ -136,7 +136,7 @@ def test_a_side_file_cannot_take_the_main_files_place(tmp_path):
     folder = write_files(tmp_path / "in", {"a.obj": obj(), "paint.mtl": mtl("asset.obj"), "asset.obj": obj()})
     run = Store(tmp_path, source="folder", path=str(folder))
     (failure,) = run.failures
-    assert "the main file's own place" in failure.message
+    assert "the name reserved for the main file" in failure.message
     assert len(run.rows) == 1  # asset.obj is an asset, too
 
 

@@ -138,16 +138,16 @@ def test_parquet_and_csv_give_the_same_plan(tmp_path):
 
 def test_unused_columns_are_named(tmp_path, caplog):
     plan(write_csv(tmp_path / "t.csv", [{"url": "https://a.org/1.glb", "licence": "CC0"}]))
-    assert "columns that are not used: licence" in caplog.text
+    assert "unused columns: licence" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("t.csv", b"uid,name\na,b\n", "no column 'url', but uid, name"),
+        ("t.csv", b"uid,name\na,b\n", "no column 'url', only uid, name"),
         ("t.csv", b"", "no column 'url'"),
         ("t.csv", b"url,name\nhttp://a/b.glb,\xff\xfe\n", "cannot be read"),
-        ("t.csv", b"url,split\nhttp://a/b.glb,test\n", "split 'test' is none of train, val, heldout"),
+        ("t.csv", b"url,split\nhttp://a/b.glb,test\n", "split 'test' is not one of train, val, heldout"),
         ("t.parquet", b"PAR1 not really", "cannot be read"),
         ("t.txt", b"", "is not a table"),
     ],
@@ -172,5 +172,5 @@ def test_licences_keep_objects_out_and_are_counted(tmp_path, caplog):
     assert set(listing.index.column("license").to_pylist()) == {"CC0-1.0", "CC-BY-4.0"}
     assert listing.left_out == {"CC-BY-NC-4.0": 2, "": 1}
     assert "2 of 'CC-BY-NC-4.0'" in caplog.text
-    with pytest.raises(ConfigError, match="finds no asset .* which assets.licenses keeps out"):
+    with pytest.raises(ConfigError, match="finds no asset .* which assets.licenses excludes"):
         list_objects(config.model_copy(update={"licenses": "MIT"}))

@@ -227,7 +227,7 @@ def test_a_damaged_cache_is_mended(config, tmp_path, caplog):
 @pytest.mark.parametrize("path", ["../../secrets.glb", "glbs/000-000/other.glb", "https://elsewhere/x.glb", ""])
 def test_paths_that_lead_elsewhere_are_refused(hub, config, path):
     hub.files[PATHS] = packed({uid_of(0): path})
-    with pytest.raises(ConfigError, match="is no path of the object"):
+    with pytest.raises(ConfigError, match="is not a path of the object"):
         plan(config())
 
 

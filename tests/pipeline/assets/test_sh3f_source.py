@@ -109,7 +109,7 @@ def test_several_libraries_make_one_source(tmp_path):
 def test_a_piece_that_is_there_twice_is_taken_once(tmp_path, caplog):
     library = write_library(tmp_path / "l.sh3f", HEAD + CHAIR + CHAIR.replace("#1=", "#7="), {})
     assert len(plan_of(library)) == 1
-    assert "sh3f-l-oak-chair is there twice" in caplog.text
+    assert "sh3f-l-oak-chair occurs twice" in caplog.text
 
 
 @pytest.mark.parametrize("rotation", ["1 0 0", "1 0 0 0 1 0 0 0 x", "2 0 0 0 1 0 0 0 1", "1 0 0 0 1 0 0 0 -1"])
@@ -125,7 +125,7 @@ def test_what_is_no_rotation_is_refused(tmp_path, rotation):
     ("model", "reason"),
     [
         ("/test/gone.obj", "no such file"),
-        ("/test/chair/model.3ds", "format '3ds' is not read"),
+        ("/test/chair/model.3ds", "format '3ds' is not supported"),
         ("http://example.com/chair.obj", "no such file"),
     ],
 )
@@ -178,7 +178,7 @@ def test_what_is_no_library_is_a_config_error(tmp_path, content):
 def test_a_zip_without_catalogue_is_a_config_error(tmp_path):
     with zipfile.ZipFile(tmp_path / "l.sh3f", "w") as archive:
         archive.writestr("a.txt", "x")
-    with pytest.raises(ConfigError, match=r"holds no PluginFurnitureCatalog\.properties"):
+    with pytest.raises(ConfigError, match=r"has no PluginFurnitureCatalog\.properties"):
         plan_of(tmp_path / "l.sh3f")
 
 

@@ -175,7 +175,7 @@ def test_manifest_finds_what_was_damaged_in_a_copy(corpus, tmp_path):
     names = [str(file.relative_to(copy.root)) for file in files]
     problems = check_folder(copy)
     assert [problem.partition(":")[0] for problem in problems] == [names[1], names[2], names[0]]  # train, val, heldout
-    assert "not there" in next(problem for problem in problems if names[2] in problem)
+    assert "missing" in next(problem for problem in problems if names[2] in problem)
     assert "SHA-256" in next(problem for problem in problems if names[0] in problem)
     assert "bytes instead of" in next(problem for problem in problems if names[1] in problem)
 

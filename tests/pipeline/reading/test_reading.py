@@ -34,7 +34,7 @@ def copy(corpus, tmp_path_factory) -> Corpus:
 
 
 def test_open_refuses_what_is_no_corpus(tmp_path):
-    with pytest.raises(ConfigError, match="is no corpus"):
+    with pytest.raises(ConfigError, match="is not a corpus"):
         Corpus.open(tmp_path)
 
 
@@ -106,7 +106,7 @@ def test_export_as_spz_keeps_what_eight_bits_keep(corpus, tmp_path):
 
 
 def test_export_refuses_other_formats(corpus, tmp_path):
-    with pytest.raises(ValueError, match="ply or spz"):
+    with pytest.raises(ValueError, match="ply and spz"):
         corpus.object("ball-002").export("glb", tmp_path / "x")
 
 

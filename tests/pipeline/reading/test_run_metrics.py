@@ -21,7 +21,7 @@ def test_a_last_line_that_was_cut_is_left_out_and_told_of(tmp_path, caplog, cut)
     file = tmp_path / "runs" / "default" / "metrics.jsonl"
     file.write_text(file.read_text() + cut)
     assert read_metrics(corpus, "default") == ROWS
-    assert "metrics.jsonl: its last line was cut short" in caplog.text
+    assert "metrics.jsonl: its last line is truncated" in caplog.text
 
 
 def test_another_damaged_line_is_refused(tmp_path):

@@ -76,12 +76,12 @@ def test_missing_asset_files_and_tables(corpus):
     Path(corpus.shard_path("views", 0)).unlink()
     found = problems(corpus)
     assert "cannot be read" in found["assets/00001.parquet, dog"]
-    assert found["gaussians/00000.parquet"] == "a table that it was made from is gone, or damaged"
+    assert found["gaussians/00000.parquet"] == "a table that it was made from is missing or damaged"
 
 
 def test_rows_that_are_not_those_that_were_written(corpus):
     rewrite(corpus, lambda rows: [row | {"coverage": row["coverage"] / 2} for row in rows[:1]] + rows[1:])
-    assert problems(corpus) == {"views/00000.parquet, ant": "is not the row that was written"}
+    assert problems(corpus) == {"views/00000.parquet, ant": "differs from the row that was written"}
 
 
 @pytest.mark.parametrize("table", ["assets", "views", "gaussians"])

@@ -43,7 +43,7 @@ def assert_stopped(done: subprocess.CompletedProcess, reason: str) -> None:
     assert done.returncode == 3, done.stdout + done.stderr
     [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert reason in line and "make room" in line
-    assert "To go on where it stopped: python -m pipeline.run --corpus " in line
+    assert "To resume: python -m pipeline.run --corpus " in line
 
 
 def assert_goes_on(corpus: Corpus) -> None:
@@ -60,7 +60,7 @@ def test_a_table_that_finds_no_room(tmp_path, config_file, workers):
     corpus = Corpus(tmp_path / "corpus")
     arguments = ("--corpus", corpus.root, "--config", config_file, "--workers", workers)
     done = run(LIMITED, *arguments, folder=Path(corpus.root))
-    assert_stopped(done, "a file may not grow")
+    assert_stopped(done, "the file size limit is reached")
     assert corpus.shards("views") == [] and not list(Path(corpus.root, ".tmp").glob("*.json"))
     assert_goes_on(corpus)
 
@@ -71,7 +71,7 @@ def test_a_scratch_folder_without_room_fails_no_object(tmp_path, config_file):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     done = run(LIMITED, *arguments, folder=Path(corpus.root), TMPDIR=str(scratch), **{SCRATCH_BYTES: "2000000"})
-    assert_stopped(done, "a file may not grow")
+    assert_stopped(done, "the file size limit is reached")
     assert errors_of(corpus, "assets") == {} and not list(scratch.glob(f"{SCRATCH}*"))
     assert_goes_on(corpus)
 
@@ -86,7 +86,7 @@ def test_a_disk_that_is_full(tmp_path, config_file):
         pytest.skip("this user may not mount a small disk of its own")
     arguments = ("--corpus", folder / "corpus", "--config", config_file, "--workers", 1)
     done = run(SMALL_DISK, *arguments, folder=folder, shell=unshare)
-    assert_stopped(done, "no space is left")
+    assert_stopped(done, "no space left")
     assert re.search(r"corpus .*/disk/corpus: 0\.00 GB free", done.stderr)
     assert len(corpus.shards("views")) in (1, 2)  # the finished ones stay
     assert_goes_on(corpus)

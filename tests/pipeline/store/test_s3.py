@@ -213,7 +213,7 @@ def test_a_store_out_of_reach_is_no_fault_of_objects_or_files(corpus, server, tm
     monkeypatch.setattr(CorpusStore, "put_asset", break_down)
     capfd.readouterr()
     assert main([*command, "--stage", "assets", "--force"]) == 3
-    assert "error: the store of the corpus does not serve" in capfd.readouterr().err
+    assert "error: the corpus's storage does not serve" in capfd.readouterr().err
     assert main(["--corpus", corpus.uri, "--repair"]) == 3
     server.misbehave()
     assert main(["--corpus", corpus.uri, "--verify"]) == 0

@@ -12,14 +12,14 @@ from pipeline.values.gltf import GltfFile, decode_data_uri, read_gltf
 from render.files import guards
 
 BROKEN = {
-    "GLB of 4 GB by its header": "cut short",
+    "GLB of 4 GB by its header": "truncated",
     "GLB version 1": "convert it to glTF 2.0",
-    "GLB of no length": "not a whole JSON chunk",
-    "chunk of 4 GB": "not a whole JSON chunk",
+    "GLB of no length": "not a complete JSON chunk",
+    "chunk of 4 GB": "not a complete JSON chunk",
     "document nested 100000 deep": "its JSON cannot be read",
     "document with a number of 100000 digits": "its JSON cannot be read",
-    "document without a binary chunk": "its buffer should have",
-    "buffer longer than the file": "its buffer should have",
+    "document without a binary chunk": "its buffer has",
+    "buffer longer than the file": "its buffer has",
     "meshes are null": "its meshes are not a list of objects",
 }
 
@@ -50,7 +50,7 @@ def test_both_rooms_refuse_the_same_files_alike(tmp_path, what):
     [
         ("images", [7], "its images are not a list of objects"),
         ("buffers", {"a": 1}, "its buffers are not a list of objects"),
-        ("images", [{"uri": 5}], "one of its images has a uri that is not text"),
+        ("images", [{"uri": 5}], "one of its images has a uri that is not a string"),
         ("meshes", [], "it has no meshes"),
     ],
 )
@@ -108,7 +108,7 @@ def test_buffers_that_are_not_there(tmp_path, uri):
     (tmp_path / "secret.bin").write_bytes(b"secret")
     (tmp_path / "asset").mkdir()
     file = read_gltf(written(tmp_path / "asset", gltf_folder(lambda d: d["buffers"][0].update(uri=uri))))
-    reason = "is not base64" if uri.startswith("data:") else "is no file in the asset's folder"
+    reason = "is not base64" if uri.startswith("data:") else "is not in the asset's folder"
     assert reason in refusal(lambda: file.buffer(0))
     assert "uses buffer 1" in refusal(lambda: file.buffer(1))
 

@@ -58,12 +58,12 @@ def test_a_batch_that_raises_is_halved_until_the_bad_object_is_alone(new_corpus,
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (lambda row: [], "gave 0 rows for object ant"),
-        (lambda row: [row, row], "gave 2 rows for object ant"),
-        (lambda row: [row | {"uid": "someone"}], "gave a row for 'someone'"),
+        (lambda row: [], "returned 0 rows for object ant"),
+        (lambda row: [row, row], "returned 2 rows for object ant"),
+        (lambda row: [row | {"uid": "someone"}], "returned a row for 'someone'"),
         (lambda row: [row | {"extra": 1}], r"unknown columns \['extra'\]"),
-        (lambda row: [row | {"bytes": "many"}], "gave a bad row for object ant"),
-        (lambda row: [row | {"rotation": ["left"]}], "gave a bad row for object ant"),
+        (lambda row: [row | {"bytes": "many"}], "returned an invalid row for object ant"),
+        (lambda row: [row | {"rotation": ["left"]}], "returned an invalid row for object ant"),
         (lambda row: None, "not iterable"),
     ],
 )

@@ -75,7 +75,7 @@ def test_a_crash_on_a_full_disk_is_the_disks_fault(render, blender, chair, limit
     limits(timeout_s=0.5)
     full = shutil.disk_usage("/")._replace(free=0)
     monkeypatch.setattr("render.blender.process.shutil.disk_usage", lambda folder: full)
-    with pytest.raises(OSError, match="no room for its views") as caught:
+    with pytest.raises(OSError, match="could not write its views") as caught:
         render(chair, **LONG)
     assert is_full(caught.value)
 

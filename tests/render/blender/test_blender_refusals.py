@@ -18,7 +18,7 @@ def test_far_outlier_is_refused(render, tmp_path):
     mesh = chair_mesh()
     vertices = np.vstack([mesh.vertices, [[1e5, 0, 0], [1e5, 1, 0], [1e5, 0, 1]]])
     faces = np.vstack([mesh.faces, [[len(mesh.vertices) + i for i in range(3)]]])
-    with pytest.raises(AssetError, match="object outlier: it fills 0.0"):
+    with pytest.raises(AssetError, match="object outlier: it covers 0.0"):
         render(bundle(tmp_path / "outlier.zip", vertices, faces), "obj")
 
 
@@ -54,7 +54,7 @@ def test_no_faces_is_refused(render, tmp_path):
 
 def test_invisible_object_is_refused(render, tmp_path):
     obj, mtl = chair_obj()
-    with pytest.raises(AssetError, match="fills 0.00%"):
+    with pytest.raises(AssetError, match="covers 0.00%"):
         render(write_obj_bundle(tmp_path / "clear.zip", obj, mtl.replace("Kd", "d 0\nKd")), "obj")
 
 

@@ -83,7 +83,7 @@ def test_auto_takes_every_object_to_blender_for_a_studio(tmp_path):
         (row,) = stage.process([asset])
     finally:
         stage.close()
-    assert (row["engine"], row["engine_reason"]) == ("blenderproc", "shading studio shows whole materials")
+    assert (row["engine"], row["engine_reason"]) == ("blenderproc", "shading studio needs full materials")
 
 
 def test_a_studio_without_blender_stops_the_run(tmp_path, monkeypatch):

@@ -28,17 +28,17 @@ def written(path: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("faces", [[[0, 1, 3]], [[0, -1, 2]]])
 def test_index_out_of_range(faces):
-    with pytest.raises(AssetError, match="a face names vertex"):
+    with pytest.raises(AssetError, match="a face refers to vertex"):
         Part(np.zeros((3, 3)), np.array(faces), Material())
 
 
 def test_index_out_of_range_in_files(tmp_path):
-    refuse(written(tmp_path / "a.obj", TRIANGLE + "f 1 2 9\n"), "a face names a vertex")
+    refuse(written(tmp_path / "a.obj", TRIANGLE + "f 1 2 9\n"), "a face refers to a vertex")
     path = quad_gltf(tmp_path)
     document = json.loads(path.read_text())
     document["accessors"][0]["count"] = 2
     path.write_text(json.dumps(document))
-    refuse(path, "a face names vertex")
+    refuse(path, "a face refers to vertex")
 
 
 @pytest.mark.parametrize("bad", ["nan", "inf"])
@@ -78,10 +78,10 @@ def test_broken_files(tmp_path, suffix, text):
     [
         ({"extensionsUsed": ["KHR_materials_transmission"]}, "KHR_materials_transmission"),
         ({"nodes": [{"mesh": 0, "skin": 0}], "skins": [{"joints": [0]}]}, "no joints or weights"),
-        ({"nodes": [{"children": [1]}, {"mesh": 0, "children": [0]}]}, "no tree"),
-        ({"nodes": [{"mesh": 0, "children": [0]}]}, "no tree"),
+        ({"nodes": [{"children": [1]}, {"mesh": 0, "children": [0]}]}, "do not form a tree"),
+        ({"nodes": [{"mesh": 0, "children": [0]}]}, "do not form a tree"),
         ({"nodes": [{"mesh": 7}]}, "not valid glTF"),
-        ({"buffers": [{"uri": "../secret.bin", "byteLength": 4}]}, "no file in the asset's folder"),
+        ({"buffers": [{"uri": "../secret.bin", "byteLength": 4}]}, "is not in the asset's folder"),
         ({"bufferViews": [{"buffer": 0, "byteLength": 10**9}] * 3}, "reaches beyond its buffer"),
     ],
 )
