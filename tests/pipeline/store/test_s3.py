@@ -244,5 +244,5 @@ def test_every_way_into_a_store_that_is_out_of_reach_says_so(corpus, server, mon
         assert (file.read(4), file.seek(5), file.read()) == (b"some", 5, b"text")
     server.misbehave(errors=1.0)
     for way in WAYS:
-        with pytest.raises(StorageError, match="the store of the corpus does not serve"):
+        with pytest.raises(StorageError, match="the corpus's storage does not serve"):
             way(impatient)
