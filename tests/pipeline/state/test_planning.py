@@ -49,7 +49,7 @@ def test_a_corpus_that_grows_deals_no_object_again(fakes):
 
 @pytest.mark.parametrize("uid", ["../escape", "/etc/passwd", ".hidden", "a\\b", "new\nline", "x" * 201])
 def test_uids_that_cannot_name_a_file_are_refused(fakes, uid):
-    with pytest.raises(ConfigError, match="cannot name a file"):
+    with pytest.raises(ConfigError, match="cannot be a file name"):
         list_objects(fake_config(f"good,{uid}").assets)
 
 
