@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,12 +24,18 @@ from pipeline.store.corpus_store import CorpusStore
 IN_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # an environment variable (of this very name) that `ray job submit` sets
 
 
+if TYPE_CHECKING:
+    StageName = str
+else:  # a type that is made when the program runs, of the stages that there are
+    StageName = Literal[*STAGES, "all"]
+
+
 class Options(BaseModel):
     """What to do, with which corpus and where."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stage: Literal[*STAGES, "all"] = "all"
+    stage: StageName = "all"
     """The stage to run; all: every stage, shard by shard."""
     corpus: str = ""
     """Folder or bucket URI of the corpus (s3://…, gs://…)."""

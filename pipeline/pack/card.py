@@ -93,14 +93,14 @@ def render_citation(manifest: PackedManifest) -> str:
     return environment.get_template("citation.cff.j2").render(manifest=manifest) + "\n"
 
 
-def _by_frequency(counter: Counter) -> list[tuple[Any, int]]:
+def _by_frequency(counter: Counter[Any]) -> list[tuple[Any, int]]:
     """(value, count), most frequent first, ties by name."""
     return sorted(counter.items(), key=lambda item: (-item[1], str(item[0])))
 
 
-def _hub_license(counter: Counter) -> str:
-    known = {HUB_LICENSES.get(license) for license in counter}
-    return known.pop() if len(known) == 1 and None not in known else "other"
+def _hub_license(counter: Counter[str]) -> str:
+    known = {HUB_LICENSES.get(license, "other") for license in counter}
+    return known.pop() if len(known) == 1 else "other"
 
 
 def _setting(value: Any) -> str:

@@ -89,7 +89,8 @@ def _row_groups(rows: Iterable[Joined], row_group_bytes: int) -> Iterator[list[J
 
     The rows of a group have the same columns in pages.
     """
-    group, size = [], 0
+    group: list[Joined] = []
+    size = 0
     for row in rows:
         if group and (size + row.nbytes > row_group_bytes or row.pages.keys() != group[0].pages.keys()):
             yield group

@@ -52,7 +52,7 @@ def each(passes: Callable[[Row], bool]) -> Gate:
 class FirstOfItsContent:
     """Passes the first object of every content (and rotation: the same file rotated is another object)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._seen: set[tuple[bytes, bytes]] = set()
 
     def __call__(self, row: Row) -> bool:

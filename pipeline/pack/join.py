@@ -22,7 +22,8 @@ class Joined:
     @property
     def nbytes(self) -> int:
         """Its size, uncompressed."""
-        return self.values.nbytes + unpacked_bytes(self.pages.values())
+        values: int = self.values.nbytes
+        return values + unpacked_bytes(self.pages.values())
 
 
 def joined_rows(corpus: CorpusStore, shard: int, uids: Sequence[str], decoded: frozenset[str]) -> Iterator[Joined]:

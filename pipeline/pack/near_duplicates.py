@@ -44,7 +44,8 @@ class NearDuplicates:
                 random = np.random.default_rng(0).normal(size=(dim, PROJECTED_DIM))
                 self._projection = np.linalg.qr(random)[0].astype(np.float32)
             means = means @ self._projection
-        return means / np.linalg.norm(means, axis=1, keepdims=True).clip(1e-12)
+        unit: np.ndarray = means / np.linalg.norm(means, axis=1, keepdims=True).clip(1e-12)
+        return unit
 
     def _remember(self, vectors: np.ndarray) -> None:
         needed = self._count + len(vectors)

@@ -49,9 +49,13 @@ class Survey:
 
     objects: int = 0  # planned, whatever became of them
     packed: list[PackedObject] = field(default_factory=list)  # in the order of the corpus
-    left_out: Counter = field(default_factory=Counter)  # reason -> objects
-    counts: defaultdict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))  # column -> value -> packed
-    measures: defaultdict[str, array] = field(default_factory=lambda: defaultdict(_numbers))  # column -> packed
+    left_out: Counter[str] = field(default_factory=Counter)  # reason -> objects
+    counts: defaultdict[str, Counter[Any]] = field(
+        default_factory=lambda: defaultdict(Counter)
+    )  # column -> value -> packed
+    measures: defaultdict[str, "array[float]"] = field(
+        default_factory=lambda: defaultdict(_numbers)
+    )  # column -> packed
     records: Any = field(default_factory=hashlib.sha256)  # of what the stages noted of all shards, as they come
 
     def generation(self, config: PackConfig) -> str:
@@ -143,11 +147,14 @@ def _whole_rows(shard: _Shard, survey: Survey) -> list[Row]:
     """The rows of the objects that every table has, joined; the others are counted."""
     rows = []
     for uid in shard.tables["assets"].rows:
-        found = [shard.tables[name].rows.get(uid) if name in shard.tables else None for name in TRIPLET_TABLES]
-        if None in found:
-            survey.left_out[f"missing_{TRIPLET_TABLES[found.index(None)]}"] += 1
+        row: Row = {}
+        for name in TRIPLET_TABLES:
+            if name not in shard.tables or uid not in shard.tables[name].rows:
+                survey.left_out[f"missing_{name}"] += 1
+                break
+            row |= shard.tables[name].rows[uid]
         else:
-            rows.append({column: value for row in found for column, value in row.items()})
+            rows.append(row)
     return rows
 
 
@@ -160,7 +167,7 @@ def _columns(config: PackConfig) -> dict[str, list[str]]:
     return {name: sorted(names) for name, names in wanted.items()}
 
 
-def _numbers() -> array:
+def _numbers() -> "array[float]":
     return array("d")
 
 

@@ -144,9 +144,12 @@ class Ledger:
 
     def inputs(self, stage: str, shard: int) -> Fingerprints | None:
         """The objects that come into a stage; None while a table that it reads is not there."""
-        tables = [self._outputs(table, shard) for table in self.stages[stage].reads]
-        if any(table is None for table in tables):
-            return None
+        tables: list[Fingerprints] = []
+        for name in self.stages[stage].reads:
+            outputs = self._outputs(name, shard)
+            if outputs is None:
+                return None
+            tables.append(outputs)
         first, *others = tables
         if not others:
             return first

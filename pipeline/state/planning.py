@@ -45,7 +45,8 @@ class Listing:
 
     @property
     def shards(self) -> int:
-        return self.index.column("shard")[-1].as_py() + 1
+        last: int = self.index.column("shard")[-1].as_py()
+        return last + 1
 
 
 def planning_content(config: AssetsConfig) -> dict[str, Any]:

@@ -52,18 +52,22 @@ class BucketFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
+        place: int = self._file.seek(offset, whence)
+        return place
 
     def tell(self) -> int:
-        return self._file.tell()
+        place: int = self._file.tell()
+        return place
 
     def read(self, size: int = -1) -> bytes:
         with reaching(self._path):
-            return self._file.read(size)
+            data: bytes = self._file.read(size)
+        return data
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         with reaching(self._path):
-            return self._file.readinto(buffer)
+            count: int = self._file.readinto(buffer)
+        return count
 
     def close(self) -> None:
         if not self.closed:

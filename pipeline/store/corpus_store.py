@@ -39,7 +39,7 @@ PLAN_AGAIN = (  # the cure where what was planned is damaged
 class CorpusStore:
     """A folder or bucket URI: local path, `s3://…`, `gs://…`, any fsspec filesystem."""
 
-    def __init__(self, uri: str | os.PathLike):
+    def __init__(self, uri: str | os.PathLike[str]):
         self.uri = os.fspath(uri)
         # Other processes write here too: what a listing said a moment ago may be wrong.
         options = OPTIONS.get(fsspec.core.split_protocol(self.uri)[0], {})
@@ -47,7 +47,7 @@ class CorpusStore:
         self.is_local = isinstance(self.filesystem, LocalFileSystem)
         self.readers = 0 if self.is_local else READERS  # threads that are worth while beside the caller for small files
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.root if self.is_local else self.uri,)  # a worker may have another working folder
 
     def __eq__(self, other: object) -> bool:
@@ -71,7 +71,7 @@ class CorpusStore:
     def exists(self, *parts: str) -> bool:
         path = self.path(*parts)
         with self._reaching(path):
-            return self.filesystem.exists(path)
+            return bool(self.filesystem.exists(path))
 
     def names(self, *parts: str) -> list[str]:
         """Names of what lies in a folder, in order; none where there is no such folder."""
@@ -106,7 +106,7 @@ class CorpusStore:
         with self._reaching(self.path(old)):
             self.filesystem.mv(self.path(old), self.path(new), recursive=True)
 
-    def _reaching(self, path: str) -> AbstractContextManager:
+    def _reaching(self, path: str) -> AbstractContextManager[None]:
         return nullcontext() if self.is_local else reaching(path)
 
     # Files
@@ -141,7 +141,8 @@ class CorpusStore:
         """
         path = self.path(*parts)
         with self._reaching(path):
-            return self.filesystem.cat_file(path)
+            content: bytes = self.filesystem.cat_file(path)
+        return content
 
     def read_json(self, *parts: str) -> Any:
         return json.loads(self.read_bytes(*parts))
@@ -303,7 +304,8 @@ class CorpusStore:
     def read_range(self, path: str, start: int, end: int) -> bytes:
         """The bytes of a file from `start` up to `end`."""
         with self._reaching(path):
-            return self.filesystem.cat_file(path, start=start, end=end)
+            content: bytes = self.filesystem.cat_file(path, start=start, end=end)
+        return content
 
     def arrow_filesystem(self) -> pyarrow.fs.FileSystem:
         """The corpus's filesystem as pyarrow's datasets want it; a local one is Arrow's own (see `parquet`)."""

@@ -26,4 +26,4 @@ def what_is_full(error: OSError, corpus: CorpusStore) -> str:
         places = {"corpus": corpus.root} | places
     left = {f"{name} {path}": shutil.disk_usage(path).free / _GB for name, path in places.items()}
     free = ", ".join(f"{place}: {gigabytes:.2f} GB free" for place, gigabytes in left.items())
-    return f"{_FULL[error.errno]} ({error}): make room ({free})"
+    return f"{_FULL[error.errno or errno.ENOSPC]} ({error}): make room ({free})"

@@ -58,7 +58,7 @@ def _update(digest: "hashlib.blake2b", value: Any) -> None:
     """Feed one value, with its type and length, so that different values never give the same bytes."""
     if isinstance(value, np.ndarray):
         digest.update(f"array {value.dtype.str} {value.shape} ".encode())
-        digest.update(np.ascontiguousarray(value))
+        digest.update(np.ascontiguousarray(value).data)
     elif isinstance(value, (list, tuple)):
         digest.update(f"list {len(value)} ".encode())
         for item in value:
@@ -75,24 +75,24 @@ def _update(digest: "hashlib.blake2b", value: Any) -> None:
 
 
 def _is_number_list(data_type: pa.DataType) -> bool:
-    return pa.types.is_list(data_type) and (
-        pa.types.is_integer(data_type.value_type) or pa.types.is_floating(data_type.value_type)
-    )
+    if not pa.types.is_list(data_type):
+        return False
+    return bool(pa.types.is_integer(data_type.value_type) or pa.types.is_floating(data_type.value_type))
 
 
 def _is_nested_number_list(data_type: pa.DataType) -> bool:
     return pa.types.is_list(data_type) and _is_number_list(data_type.value_type)
 
 
-def _column(values: list, field: pa.Field) -> pa.Array:
+def _column(values: list[Any], field: pa.Field) -> pa.Array:
     if _is_number_list(field.type):
         dtype = field.type.value_type.to_pandas_dtype()
         arrays = [None if value is None else np.asarray(value, dtype).reshape(-1) for value in values]
         return pa.array(arrays, type=field.type)
     if _is_nested_number_list(field.type):
         dtype = field.type.value_type.value_type.to_pandas_dtype()
-        arrays = [None if value is None else list(np.asarray(value, dtype)) for value in values]
-        return pa.array(arrays, type=field.type)
+        lists = [None if value is None else list(np.asarray(value, dtype)) for value in values]
+        return pa.array(lists, type=field.type)
     try:
         return pa.array(values, type=field.type)
     except UnicodeEncodeError:
@@ -106,19 +106,20 @@ def _as_text(value: Any) -> Any:
     return [_as_text(item) for item in value] if isinstance(value, list) else value
 
 
-def _values(column: pa.Array, field: pa.Field) -> list:
+def _values(column: pa.Array, field: pa.Field) -> list[Any]:
     if _is_number_list(field.type):
         width = int((field.metadata or {}).get(b"width", b"1"))
         return [_flat_array(scalar, width) for scalar in column]
     if _is_nested_number_list(field.type):
         return [_nested_array(scalar) for scalar in column]
-    return column.to_pylist()
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def _flat_array(scalar: pa.ListScalar, width: int) -> np.ndarray | None:
     if not scalar.is_valid:
         return None
-    array = scalar.values.to_numpy(zero_copy_only=False).copy()
+    array: np.ndarray = scalar.values.to_numpy(zero_copy_only=False).copy()
     return array if width == 1 else array.reshape(-1, width)
 
 
@@ -126,4 +127,5 @@ def _nested_array(scalar: pa.ListScalar) -> np.ndarray | None:
     if not scalar.is_valid:
         return None
     lists = scalar.values
-    return lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), -1).copy()
+    array: np.ndarray = lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), -1).copy()
+    return array

@@ -84,7 +84,7 @@ class TableReader:
             KeyError: the file has no such object.
         """
         group, row = self._places[uid]
-        if group != self._group:
+        if self._table is None or group != self._group:
             table = self._parquet.read_row_group(group, self._columns, use_threads=False)
             self._table = _with_added(table, self._columns or [])
             self._group = group

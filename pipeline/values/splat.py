@@ -55,18 +55,19 @@ class Gaussians:
         """The splat of a row of the `gaussians` table, or of a joined one; tables without `sh_rest` are of degree 0."""
         rest = row.get("sh_rest")
         rest = NO_REST if rest is None else rest.reshape(len(row["means"]), -1, 3)
-        return cls(*(row[name] for name in ATTRIBUTES), rest)
+        return cls(**{name: row[name] for name in ATTRIBUTES}, sh_rest=rest)
 
     def __len__(self) -> int:
         return len(self.means)
 
     def __getitem__(self, index: slice | np.ndarray) -> "Gaussians":
         """The Gaussians that a numpy index (slice, mask, integers) picks, in its order."""
-        return Gaussians(*(getattr(self, name)[index] for name in ATTRIBUTES), self.sh_rest[index])
+        return Gaussians(**{name: array[index] for name, array in self.arrays().items()}, sh_rest=self.sh_rest[index])
 
     @property
     def sh_degree(self) -> int:
-        return round((1 + self.sh_rest.shape[1]) ** 0.5) - 1
+        count: int = self.sh_rest.shape[1]
+        return round(float(1 + count) ** 0.5) - 1
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of every splat by attribute name; not `sh_rest`."""
