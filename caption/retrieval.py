@@ -36,7 +36,7 @@ def caption_view_recall(
         views: unit vectors of the objects' views, O arrays [V, D].
         captions: O texts; as in `caption_recall`, objects with one and the same are not told apart.
     """
-    owners = np.repeat(np.asarray(captions, dtype=object), [len(views_VD) for views_VD in views])
+    owners = [caption for caption, views_VD in zip(captions, views, strict=True) for _ in views_VD]
     return _recall(texts_OD, np.concatenate(views), captions, owners, ks)
 
 
@@ -65,4 +65,5 @@ def _recall(
 def object_vectors(image_embeddings: Sequence[np.ndarray]) -> np.ndarray:
     """Unit vectors [O, D] of objects: the mean of their views' vectors, O arrays [V, D]."""
     means = np.stack([views_VD.mean(0) for views_VD in image_embeddings])
-    return means / np.linalg.norm(means, axis=1, keepdims=True)
+    vectors: np.ndarray = means / np.linalg.norm(means, axis=1, keepdims=True)
+    return vectors

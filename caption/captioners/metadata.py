@@ -1,5 +1,7 @@
 """A sentence from what the asset says of itself, and the colours measured in its views. No model is asked."""
 
+from collections.abc import Iterable
+
 from caption.captioners.result import Caption
 from caption.config import CaptionConfig
 from caption.pictures.colors import COLOR_NAMES, dominant_colors
@@ -79,7 +81,7 @@ def _is_person(subject: Subject, noun: str) -> bool:
     return not _PEOPLE_TAGS.isdisjoint(tagged) or not _PEOPLE.isdisjoint(words_of(noun)[-1:])
 
 
-def _unsaid(texts, said: set[str]) -> list[str]:
+def _unsaid(texts: Iterable[str], said: set[str]) -> list[str]:
     """The texts, cleaned, that have a word not yet in `said`; notes what they say."""
     fresh = []
     for text in texts:

@@ -14,8 +14,7 @@ def vision_captioner(config: CaptionConfig, model: VisionModel, merger: VisionMo
         merger: the chat model that merges captions of single views, where the mode asks for it.
         threads: that prepare pictures.
     """
-    needs_scorer = config.mode == "per-view" or config.choose_by == "embedding"
-    scorer = load_encoder(config.scorer, threads) if needs_scorer else None
     if config.mode == "per-view":
-        return PerViewCaptioner(config, model, scorer, threads, merger)
-    return TogetherCaptioner(config, model, scorer, threads)
+        return PerViewCaptioner(config, model, load_encoder(config.scorer, threads), threads, merger)
+    chooser = load_encoder(config.scorer, threads) if config.choose_by == "embedding" else None
+    return TogetherCaptioner(config, model, chooser, threads)

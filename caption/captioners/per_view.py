@@ -23,7 +23,8 @@ class PerViewCaptioner(VisionCaptioner):
     def __init__(self, config: CaptionConfig, model: VisionModel, scorer: Encoder, threads: int, merger: VisionModel):
         if not merger.is_chat:
             raise ConfigError(f"caption.mode per-view: {merger.source} has no chat template and cannot merge captions")
-        super().__init__(config, model, scorer, threads)
+        super().__init__(config, model, scorer if config.choose_by == "embedding" else None, threads)
+        self._scorer = scorer
         self._merger = merger
         if merger.source != model.source:
             self.source = f"{model.source}+{merger.source.removeprefix('vlm:')}"
@@ -49,17 +50,19 @@ class PerViewCaptioner(VisionCaptioner):
         return [self._ranked(item, [next(answers) for _ in item.views]) for item in shown]
 
     def _ranked(self, item: Shown, answers: list[Answer | Exception]) -> Caption | Exception:
-        good = [i for i, answer in enumerate(answers) if isinstance(answer, Answer)]
+        good = [
+            (answer, image) for answer, image in zip(answers, item.images, strict=True) if isinstance(answer, Answer)
+        ]
         if not good:
-            return answers[0]
-        images = self._scorer.encode_images([item.images[i] for i in good])  # [K, D]
-        texts = self._scorer.encode_texts([answers[i].text for i in good])
+            return next(answer for answer in answers if isinstance(answer, Exception))
+        images = self._scorer.encode_images([image for _, image in good])  # [K, D]
+        texts = self._scorer.encode_texts([answer.text for answer, _ in good])
         scores = (images * texts).sum(1)
         order = np.argsort(-scores, kind="stable")
         return Caption(
             text="",
-            views=[answers[good[k]].views[0] for k in order],
-            view_captions=[answers[good[k]].text for k in order],
+            views=[good[k][0].views[0] for k in order],
+            view_captions=[good[k][0].text for k in order],
             scores=scores[order],
             prompt_id=self._prompt_id,
         )

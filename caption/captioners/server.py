@@ -7,7 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import openai
-from openai.types.chat import ChatCompletion
+from openai.types.chat import ChatCompletion, ChatCompletionContentPartParam
 from PIL import Image
 
 from caption.captioners.modes import vision_captioner
@@ -81,7 +81,9 @@ class ServerModel:
         return replies
 
     def _answer(self, question: Question) -> Reply | Exception:
-        content = [{"type": "image_url", "image_url": {"url": _data_url(image)}} for image in question.images]
+        content: list[ChatCompletionContentPartParam] = [
+            {"type": "image_url", "image_url": {"url": _data_url(image)}} for image in question.images
+        ]
         content.append({"type": "text", "text": question.text})
         try:
             completion = self._client.chat.completions.create(

@@ -31,15 +31,15 @@ class Shown:
 class VisionCaptioner(ABC):
     """Refuses bad renders and chooses views; how the model is then asked is a subclass's matter."""
 
-    def __init__(self, config: CaptionConfig, model: VisionModel, scorer: Encoder | None, threads: int):
+    def __init__(self, config: CaptionConfig, model: VisionModel, chooser: Encoder | None, threads: int):
         """Args:
-        scorer: the encoder that chooses views, where `caption.choose_by` asks for it.
+        chooser: the encoder whose vectors views are chosen by (`caption.choose_by`); None: their thumbnails.
         threads: that prepare objects while the model works.
         """
         self.source = model.source
         self._config = config
         self._model = model
-        self._scorer = scorer
+        self._chooser = chooser
         self._threads = threads
 
     def caption(self, subjects: list[Subject]) -> list[Caption | Exception]:
@@ -66,8 +66,7 @@ class VisionCaptioner(ABC):
             candidates = candidate_views(len(subject.encoded_views), self._config.views)
             views = subject.open_views(candidates)
             check_render(subject, views)
-            by_embedding = self._config.choose_by == "embedding"
-            features = self._scorer.encode_images(views) if by_embedding else thumbnails(views)
+            features = thumbnails(views) if self._chooser is None else self._chooser.encode_images(views)
             chosen = choose_views(features, view_coverage(views), self._config.views)
         except PipelineError as error:
             return error
@@ -79,8 +78,8 @@ class VisionCaptioner(ABC):
 class TogetherCaptioner(VisionCaptioner):
     """One question per object, about all its chosen views; the objects of a batch are asked together."""
 
-    def __init__(self, config: CaptionConfig, model: VisionModel, scorer: Encoder | None, threads: int):
-        super().__init__(config, model, scorer, threads)
+    def __init__(self, config: CaptionConfig, model: VisionModel, chooser: Encoder | None, threads: int):
+        super().__init__(config, model, chooser, threads)
         self._prompt_id = config.prompt or ("object-v1" if model.is_chat else "prefix-v1")
         self._prompt = load_prompt(self._prompt_id)
 

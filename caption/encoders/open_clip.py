@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,14 +68,16 @@ class OpenClipEncoder:
         return _unit(self._model.encode_text(self._tokenizer(list(texts)).to(self._device)))
 
     def _prepare(self, image: Image.Image) -> torch.Tensor:
-        return self._transform(over_background(image))
+        pixels: torch.Tensor = self._transform(over_background(image))
+        return pixels
 
 
 def _unit(features: torch.Tensor) -> np.ndarray:
     return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
 
 
-def _load(model_name: str, pretrained: str):
+def _load(model_name: str, pretrained: str) -> tuple[Any, Any, Any]:
+    """The model, its transform of pictures and its tokenizer; open_clip is without types."""
     prepare_torchvision()
     import open_clip
 

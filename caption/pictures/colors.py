@@ -48,7 +48,8 @@ def dominant_colors(views: Sequence[Image.Image]) -> list[str]:
 def oklab(srgb: np.ndarray) -> np.ndarray:
     """OKLab [..., 3] of sRGB [..., 3] in 0..1 (Ottosson 2020, "A perceptual color space for image processing")."""
     cones = np.cbrt(srgb_to_linear(srgb) @ _LINEAR_TO_LMS.T)
-    return cones @ _LMS_TO_LAB.T
+    lab: np.ndarray = cones @ _LMS_TO_LAB.T
+    return lab
 
 
 _LINEAR_TO_LMS = np.array(

@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import fsspec
@@ -62,12 +62,12 @@ class ManifestSource(RemoteSource):
             yield from records
 
 
-def _csv_records(file: io.IOBase) -> tuple[list[str], Iterable[Record]]:
+def _csv_records(file: BinaryIO) -> tuple[list[str], Iterable[Record]]:
     reader = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), restkey="", restval="")
     return list(reader.fieldnames or ()), reader
 
 
-def _parquet_records(file: io.IOBase) -> tuple[list[str], Iterable[Record]]:
+def _parquet_records(file: BinaryIO) -> tuple[list[str], Iterable[Record]]:
     parquet = pq.ParquetFile(file)
     names = parquet.schema_arrow.names
     used = [name for name in names if name in (REQUIRED, *OPTIONAL)]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -108,7 +108,7 @@ class ObjaverseFiles:
             for folder, path, _ in zip(folders, paths, fetched, strict=True):
                 yield folder, self._read(path, ANNOTATIONS_FORM)
 
-    def _ensure(self, path: str, form: TypeAdapter) -> None:
+    def _ensure(self, path: str, form: TypeAdapter[Any]) -> None:
         if not self.hub.kept(path).is_file():
             self.hub.fetch(path, partial(_parse, form=form))
 

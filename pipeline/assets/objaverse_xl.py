@@ -125,9 +125,8 @@ class ObjaverseXLSource(RemoteSource):
         self.dataset.read(PARTS[part], _check)
         with pq.ParquetFile(self.dataset.kept(PARTS[part])) as parquet:
             for batch in parquet.iter_batches(BATCH_ROWS, columns=list(COLUMNS)):
-                columns = (batch.column(name).to_pylist() for name in COLUMNS)
-                for values in zip(*columns, strict=True):
-                    yield tuple(value or "" for value in values)
+                columns = ([value or "" for value in batch.column(name).to_pylist()] for name in COLUMNS)
+                yield from zip(*columns, strict=True)
 
 
 def _check(file: Path) -> None:

@@ -12,8 +12,8 @@ def parse_properties(data: bytes) -> dict[str, str]:
     """The entries of a file; a key that comes twice keeps its last value."""
     entries = {}
     for line in _logical_lines(data.decode("latin-1")):
-        key, value = _ENTRY.match(line).groups()
-        entries[_unescape(key)] = _unescape(value)
+        if entry := _ENTRY.match(line):  # always: each part of it may be empty
+            entries[_unescape(entry[1])] = _unescape(entry[2])
     return entries
 
 
@@ -35,7 +35,7 @@ def _logical_lines(text: str) -> list[str]:
 
 
 def _unescape(text: str) -> str:
-    def character(match: re.Match) -> str:
+    def character(match: re.Match[str]) -> str:
         code = match[1]
         return chr(int(code[1:], 16)) if len(code) == 5 else _CONTROL.get(code, code)
 

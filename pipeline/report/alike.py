@@ -16,7 +16,8 @@ def reduced_vectors(vectors_OD: np.ndarray) -> np.ndarray:
     _, axes = np.linalg.eigh(centered.T @ centered)  # [D, D], the largest last
     components = centered @ axes[:, ::-1][:, :DIM]
     lengths = np.linalg.norm(components, axis=1, keepdims=True)
-    return np.round(components / np.maximum(lengths, 1e-12) * 127).astype(np.int8)
+    steps: np.ndarray = np.round(components / np.maximum(lengths, 1e-12) * 127).astype(np.int8)
+    return steps
 
 
 def vectors_script(vectors_OD: np.ndarray) -> str:

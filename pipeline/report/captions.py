@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from caption.audit import Audit, Scored
 from pipeline.report.catalogue import Entry, facet
 from pipeline.report.object_page import object_href
 from pipeline.report.overview import Failures
@@ -16,12 +16,15 @@ from pipeline.store.rows import rows_from_table
 from pipeline.store.shard_reader import TableReader
 from pipeline.values.pictures import open_view
 
+if TYPE_CHECKING:
+    from caption.audit import Audit, Scored
+
 PICTURES = 4  # views shown of an object: those that fit worst and best
 PIXELS = 160  # of a view
 
 
 def write_captions_page(
-    corpus: CorpusStore, title: str, audited: Audit, worst: int, entries: Collection[Entry], failures: Failures
+    corpus: CorpusStore, title: str, audited: "Audit", worst: int, entries: Collection[Entry], failures: Failures
 ) -> None:
     """Write CORPUS/report/captions.html.
 
@@ -49,7 +52,7 @@ def write_captions_page(
     corpus.write_text(page, "report", "captions.html")
 
 
-def _pictures(corpus: CorpusStore, item: Scored) -> list[tuple[str, float]]:
+def _pictures(corpus: CorpusStore, item: "Scored") -> list[tuple[str, float]]:
     """Data URIs of the views with the lowest and the highest cosine, and these."""
     order = np.argsort(item.view_weights, kind="stable")
     half = PICTURES // 2

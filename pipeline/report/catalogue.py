@@ -73,7 +73,7 @@ def catalogue_script(entries: Sequence[Entry], total: int, scores: Mapping[str, 
     return f"globalThis.catalogueData = {json.dumps(value, separators=(',', ':'))};\n"
 
 
-def _coded(column: list[str]) -> dict[str, list]:
+def _coded(column: list[str]) -> dict[str, list[Any]]:
     """The column's values, the commonest first, and for each object the number of its value."""
     values = [value for value, _ in sorted(Counter(column).items(), key=lambda item: (-item[1], item[0]))]
     numbers = {value: number for number, value in enumerate(values)}

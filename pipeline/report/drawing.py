@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from functools import partial
 
-from caption.errors import BadRender
-from caption.pictures.subject import Subject
-from caption.pictures.views import check_render
 from pipeline.report.card import Card, draw_card
 from pipeline.report.catalogue import Entry, entry_from_row
 from pipeline.report.object_page import object_file, render_object_page
@@ -45,6 +42,10 @@ def _write_page(corpus: CorpusStore, card: Card, row: Row) -> None:
 
 def _bad_render(row: Row) -> str:
     """Why no vision model is shown these views; empty where it is."""
+    from caption.errors import BadRender
+    from caption.pictures.subject import Subject
+    from caption.pictures.views import check_render
+
     subject = Subject.from_row(row)
     try:
         check_render(subject, subject.open_views())

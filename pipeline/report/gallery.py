@@ -2,21 +2,24 @@
 
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from caption.audit import Audit
 from pipeline.report.alike import vectors_script
 from pipeline.report.catalogue import Entry, catalogue_script
 from pipeline.report.object_page import VIEWER, VIEWER_FILES, object_file
 from pipeline.report.sprites import atlases
 from pipeline.store.corpus_store import CorpusStore
 
+if TYPE_CHECKING:
+    from caption.audit import Audit
+
 FOLDER = files("pipeline.report")
 SCRIPTS = ("catalogue.js", "gallery.js", "object.js")
 
 
-def write_gallery(corpus: CorpusStore, entries: Sequence[Entry], total: int, audited: Audit | None) -> None:
+def write_gallery(corpus: CorpusStore, entries: Sequence[Entry], total: int, audited: "Audit | None") -> None:
     """Write what the gallery of `entries` needs, and remove what an older report left of objects that it drew.
 
     Args:

@@ -66,7 +66,7 @@ def read_objects(corpus: CorpusStore, objects: Iterable[Measured]) -> Iterator[t
                 if corpus.exists(table, f"{shard:05d}.parquet")
             ]
             for item in items:
-                row = {}
+                row: Row = {}
                 for table in tables:
                     if item.uid in table:
                         row |= rows_from_table(table.table(item.uid))[0]

@@ -42,10 +42,10 @@ class Failures:
 def count_objects(corpus: CorpusStore) -> int:
     """Objects that were planned."""
     with corpus.parquet(corpus.path("index.parquet")) as file:
-        return file.metadata.num_rows
+        return int(file.metadata.num_rows)
 
 
-def count_stages(corpus: CorpusStore, objects: int, failures: Counter) -> list[StageCount]:
+def count_stages(corpus: CorpusStore, objects: int, failures: Counter[str]) -> list[StageCount]:
     """One line per shard stage; `failures` counts the errors by stage."""
     stages, entering = [], objects
     for name, table in STAGE_TABLES.items():
@@ -65,7 +65,8 @@ def count_stages(corpus: CorpusStore, objects: int, failures: Counter) -> list[S
 
 def read_failures(corpus: CorpusStore) -> Failures:
     """Every row of the errors tables, by stage."""
-    counts, listed = Counter(), []
+    counts: Counter[tuple[str, str]] = Counter()
+    listed: list[Row] = []
     for stage in STAGE_TABLES:
         for shard in corpus.shards(f"errors/{stage}"):
             for row in corpus.read_errors(stage, shard):

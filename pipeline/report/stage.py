@@ -1,12 +1,11 @@
 """The report stage: pages that show what a corpus holds and how well it was made."""
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caption.audit import Audit, audit
 from pipeline.report.captions import write_captions_page
 from pipeline.report.charts import Histogram, histogram
 from pipeline.report.config import ReportConfig
@@ -18,6 +17,9 @@ from pipeline.report.page import render_template
 from pipeline.report.training import read_runs
 from pipeline.stage import CorpusStage
 from pipeline.store.corpus_store import CorpusStore
+
+if TYPE_CHECKING:
+    from caption.audit import Audit
 
 
 class ReportStage(CorpusStage[ReportConfig]):
@@ -32,6 +34,8 @@ class ReportStage(CorpusStage[ReportConfig]):
         Raises:
             ConfigError: there are splats to draw and no rasterizer to draw them with.
         """
+        from caption.audit import audit
+
         title = self.config.title or corpus.root.rstrip("/").rsplit("/", 1)[-1]
         ranked = measured_objects(corpus)
         entries = draw_objects(corpus, spread(ranked, self.config.max_objects), self.config.threads)
@@ -41,7 +45,7 @@ class ReportStage(CorpusStage[ReportConfig]):
         objects, failures = count_objects(corpus), read_failures(corpus)
         if audited:
             write_captions_page(corpus, title, audited, self.config.worst_captions, entries, failures)
-        failed = Counter()
+        failed: Counter[str] = Counter()
         for stage, _, count in failures.groups:
             failed[stage] += count
         pack = pack_figures(corpus)
@@ -66,9 +70,9 @@ class ReportStage(CorpusStage[ReportConfig]):
         return {"drawn": len(entries), "not_drawn": len(ranked) - len(entries), "bytes": len(page.encode())}
 
 
-def quality_histograms(ranked: list[Measured], audited: Audit | None) -> list[Histogram]:
+def quality_histograms(ranked: list[Measured], audited: "Audit | None") -> list[Histogram]:
     """How PSNR, SSIM and other measures are spread over all objects, where they differ at all."""
-    columns = {
+    columns: dict[str, Sequence[float]] = {
         "PSNR, dB, held-out views": [item.psnr for item in ranked],
         "SSIM, held-out views": [item.ssim for item in ranked],
         "Gaussians per object": [item.num_gaussians for item in ranked],
