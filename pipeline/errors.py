@@ -8,6 +8,7 @@ class PipelineError(Exception):
     """Base of the typed failures. `retryable` says whether the same object may succeed on a second attempt."""
 
     retryable = False
+    log_tail: str  # the end of what the process that failed has printed; not there where none was asked
 
 
 class AssetError(PipelineError):

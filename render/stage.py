@@ -3,7 +3,7 @@
 import tempfile
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pipeline.errors import AssetError, ConfigError, PipelineError
 from pipeline.stage import Failure, Resources, Row, Stage, StageContext
@@ -96,6 +96,7 @@ class RenderStage(Stage[RenderConfig]):
                 folder, cameras = Path(name), self.cameras(asset["uid"])
                 main = self._unpack(asset, folder)
                 moves = has_animation(main)  # an engine may take it out of the file
+                assert self.engine is not None, "setup() comes first"
                 row = self._row(self.engine.render(main, asset, cameras, folder), cameras)
         except PipelineError as error:
             error.args = (f"object {asset['uid']}: {error}",)
@@ -123,7 +124,8 @@ class RenderStage(Stage[RenderConfig]):
         return main
 
     def _row(self, rendering: Rendering, cameras: Cameras) -> Row:
-        config, images, cloud, coverage, bright = self.config, [], SurfaceCloud(cameras), 0.0, 0.0
+        config, cloud, coverage, bright = self.config, SurfaceCloud(cameras), 0.0, 0.0
+        images: list[dict[str, Any]] = []
         positions = cameras.positions
         for view in rendering.views:
             index = len(images)

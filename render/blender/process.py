@@ -17,7 +17,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import render
 from pipeline.errors import AssetError, ConfigError, Timeout, WorkerCrash
@@ -52,7 +52,7 @@ class BlenderProcess:
         self.limits = limits
         self.folder = Path(tempfile.mkdtemp(prefix="blender-", dir=scratch))
         self._log = self.folder / "worker.log"
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._events = -1
         self._objects = 0
 
@@ -160,10 +160,16 @@ class BlenderProcess:
 
     def _send(self, job: dict[str, Any]) -> None:
         try:
-            self._process.stdin.write(json.dumps(job).encode() + b"\n")
-            self._process.stdin.flush()
+            stdin = self._stdin()
+            stdin.write(json.dumps(job).encode() + b"\n")
+            stdin.flush()
         except BrokenPipeError as error:
             raise WorkerCrash("Blender's process ended before the object began") from error
+
+    def _stdin(self) -> IO[bytes]:
+        """Of the worker that runs."""
+        assert self._process is not None and self._process.stdin is not None
+        return self._process.stdin
 
     def _manifest(self, folder: Path) -> dict[str, Any]:
         self._wait(self.limits.timeout_s, "with this object (render.timeout_s)")
@@ -183,6 +189,7 @@ class BlenderProcess:
         if not ready:
             raise Timeout(f"Blender was not done {what} after {timeout_s:g} s and was killed")
         if not os.read(self._events, 1):
+            assert self._process is not None
             code = self._process.wait()
             raise WorkerCrash(f"Blender's process died ({'signal' if code < 0 else 'exit code'} {abs(code)})")
 
@@ -190,7 +197,7 @@ class BlenderProcess:
         """Give the worker a moment to exit by itself."""
         if self._process is not None:
             with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
+                self._stdin().close()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=2)
             self._kill()
@@ -200,7 +207,7 @@ class BlenderProcess:
             self._process.kill()
             self._process.wait()
             with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
+                self._stdin().close()
             os.close(self._events)
             self._process, self._events = None, -1
 

@@ -53,7 +53,7 @@ def _mesh_is_finite(main: Path) -> bool:
 
     try:
         with main.open("rb") as file:
-            mesh = trimesh.load(file, file_type=main.suffix[1:], force="mesh", process=False)
+            mesh: Any = trimesh.load(file, file_type=main.suffix[1:], force="mesh", process=False)
         return bool(np.isfinite(mesh.vertices[mesh.faces.ravel()]).all())
     except Exception:  # the readers raise all kinds of errors on broken files; Blender decides
         return True
@@ -87,7 +87,7 @@ def _collada_is_finite(main: Path) -> bool:
         return True
 
 
-def _collada_positions(document: ElementTree.ElementTree) -> Iterator[str]:
+def _collada_positions(document: "ElementTree.ElementTree[Any]") -> Iterator[str]:
     """The numbers of each source that vertices have their places from."""
     inputs = document.iterfind(f".//{COLLADA}vertices/{COLLADA}input[@semantic='POSITION']")
     places = {entry.get("source", "").removeprefix("#") for entry in inputs}

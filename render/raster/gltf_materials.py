@@ -79,7 +79,7 @@ class MaterialReader:
             glow = self._texture(entry["emissiveTexture"], has_glow_uvs)
             emission = np.zeros(3) if glow is None else emission
         return Material(
-            color=tuple(color),
+            color=(color[0], color[1], color[2]),
             alpha=alpha,
             texture=texture,
             texture_alpha=texture is not None,

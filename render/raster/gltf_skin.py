@@ -70,7 +70,7 @@ class Skins:
                 local = local_matrix(self._tree.nodes[node])
                 if node in known and above in known:
                     local = known[above] @ np.linalg.pinv(known[node])
-                poses[node] = _unscaled(local) if above == armature else pose(above) @ _unscaled(local)
+                poses[node] = _unscaled(local) if above is None or above == armature else pose(above) @ _unscaled(local)
             return poses[node]
 
         placed = np.eye(4) if armature is None else self._tree.matrices[armature]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def _load_plain(path: Path) -> Loaded:
 
     try:
         with path.open("rb") as file:
-            mesh = trimesh.load(file, file_type=path.suffix[1:], force="mesh", process=False)
+            mesh: Any = trimesh.load(file, file_type=path.suffix[1:], force="mesh", process=False)
         vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
     except Exception as error:  # the readers raise all kinds of errors on broken files
         raise AssetError(f"it is not a readable {path.suffix[1:]} file: {type(error).__name__}: {error}") from error
@@ -115,8 +115,8 @@ def linear_vertex_colors(srgb_bytes: np.ndarray) -> np.ndarray:
 def _without_unused_vertices(part: Part) -> Part:
     used, faces = np.unique(part.faces, return_inverse=True)
     attributes = (part.uvs, part.colors, part.normals, part.glow_uvs)
-    attributes = (None if values is None else values[used] for values in attributes)
-    return Part(part.vertices[used], faces.reshape(-1, 3), part.material, *attributes)
+    kept = (None if values is None else values[used] for values in attributes)
+    return Part(part.vertices[used], faces.reshape(-1, 3), part.material, *kept)
 
 
 def _unit(normals: np.ndarray | None, count: int) -> np.ndarray:

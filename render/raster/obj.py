@@ -70,7 +70,8 @@ def load_obj(path: Path) -> Loaded:
     for (first, name), end in zip(statements.runs, bounds[1:], strict=True):
         low, high = np.searchsorted(polygons, [first, end])
         if low < high:
-            parts.append(mesh.part(low, high, entries.get(name), textures, with_uvs[triangles[low:high]].any()))
+            entry = None if name is None else entries.get(name)
+            parts.append(mesh.part(low, high, entry, textures, with_uvs[triangles[low:high]].any()))
     return Loaded(parts, textures.unreadable)
 
 
