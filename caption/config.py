@@ -1,15 +1,21 @@
 """Config of the caption and embed stages."""
 
-from typing import Literal
+from functools import partial
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator
+
+from caption.registry import CAPTIONERS, ENCODERS
+from pipeline.plugins import check_name
 from pipeline.settings import Section, runtime
 
 
 class EncoderConfig(Section):
     """Which encoder embeds images and text."""
 
-    encoder: str = "open_clip"
-    """Registered encoder: open_clip | conse (weak, offline: EfficientNet-Lite0 and MiniLM from PyPI packages)."""
+    encoder: Annotated[str, AfterValidator(partial(check_name, "encoder", ENCODERS))] = "open_clip"
+    """Registered encoder: open_clip | conse (weak, offline: EfficientNet-Lite0 and MiniLM from PyPI packages), or
+    one that an installed package adds."""
     model: str = "EVA02-E-14-plus"
     """open_clip: model name."""
     pretrained: str = "laion2b_s9b_b144k"
@@ -21,7 +27,7 @@ class EncoderConfig(Section):
 class CaptionConfig(Section):
     """How views become a caption."""
 
-    captioner: str = "metadata"
+    captioner: Annotated[str, AfterValidator(partial(check_name, "captioner", CAPTIONERS))] = "metadata"
     """metadata: no model; transformers: a model on this machine; server: any OpenAI-compatible server; or one that an
     installed package adds."""
     model: str = ""

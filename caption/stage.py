@@ -1,6 +1,6 @@
 """The caption stage: metadata and views in, one sentence out."""
 
-from caption.captioners.registry import load_captioner
+from caption.captioners.load import load_captioner
 from caption.captioners.result import Caption
 from caption.config import CaptionConfig
 from caption.pictures.subject import ASSET_COLUMNS, VIEW_COLUMNS, Subject

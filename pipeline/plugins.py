@@ -6,6 +6,8 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from pipeline.errors import ConfigError
 from pipeline.version import PACKAGE
 
@@ -57,11 +59,25 @@ def plugins(kind: str, ours: Iterable[str]) -> dict[str, Plugin]:
     return found
 
 
-def load(kind: str, name: str, ours: Mapping[str, str]) -> Any:
+def check_name(kind: str, ours: Iterable[str], name: str) -> str:
+    """The name itself, for a field of the config: pydantic refuses one that nothing has. Nothing is imported.
+
+    Raises:
+        PydanticCustomError: nothing has this name.
+        ConfigError: what a package adds clashes.
+    """
+    names = (*ours, *plugins(kind, ours))
+    if name not in names:
+        raise PydanticCustomError("unknown_name", "{problem}", {"problem": _unknown(kind, name, names)})
+    return name
+
+
+def load(kind: str, name: str, ours: Mapping[str, str], key: str = "") -> Any:
     """An asset source, captioner or encoder by its name; only then is it imported.
 
     Args:
         ours: where our own are, as `module` or `module:attribute`.
+        key: of the config, which gave a name that has not been checked.
 
     Raises:
         ConfigError: nothing has this name, or what a package adds clashes or cannot be loaded.
@@ -70,7 +86,11 @@ def load(kind: str, name: str, ours: Mapping[str, str]) -> Any:
     if name in added:
         return added[name].load()
     if name not in ours:
-        raise ConfigError(f"there is no {kind} {name!r}; there are: {', '.join((*ours, *added))}")
+        raise ConfigError(": ".join(filter(None, (key, _unknown(kind, name, (*ours, *added))))))
     module, _, attribute = ours[name].partition(":")
     loaded = import_module(module)
     return getattr(loaded, attribute) if attribute else loaded
+
+
+def _unknown(kind: str, name: str, names: Iterable[str]) -> str:
+    return f"there is no {kind} {name!r}; there are: {', '.join(names)}"

@@ -19,7 +19,7 @@ class Caption:
 
 
 class Captioner(Protocol):
-    """What a registered captioner is (caption/captioners/registry.py).
+    """What a registered captioner is (caption/registry.py).
 
     Attributes:
         source: who says it: `metadata`, `vlm:MODEL@REVISION`.

@@ -1,4 +1,4 @@
-"""Encoders: images and text to vectors of one space. An encoder is one line in `ENCODERS` and one module,
+"""Encoders: images and text to vectors of one space. An encoder is one line in caption/registry.py and one module,
 or an installed package adds it (docs/extend.md).
 
 Every table that holds vectors holds the encoder's id. An id is `NAME:DETAILS@HASH`: NAME is registered here, DETAILS
@@ -13,14 +13,9 @@ import numpy as np
 from PIL import Image
 
 from caption.config import EncoderConfig
+from caption.registry import ENCODERS
 from pipeline import plugins
 from pipeline.errors import ConfigError
-
-# name -> module with `from_config(config, threads, batch_size) -> Encoder` and `from_details(details) -> Encoder`
-ENCODERS = {
-    "open_clip": "caption.encoders.open_clip",
-    "conse": "caption.encoders.conse",
-}
 
 
 class Encoder(Protocol):

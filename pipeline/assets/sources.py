@@ -66,5 +66,5 @@ def make_source(config: AssetsConfig) -> AssetSource:
     Raises:
         ConfigError: no source has this name, or an installed package that adds one is at fault.
     """
-    source: type[AssetSource] = plugins.load("asset source", config.source, SOURCES)
+    source: type[AssetSource] = plugins.load("asset source", config.source, SOURCES, key="assets.source")
     return source(config)

@@ -162,10 +162,18 @@ def _parse_flags(arguments: Sequence[str], default: Command) -> Command:
     try:
         with contextlib.redirect_stderr(printed):
             return tyro.cli(Command, prog=PROGRAM, args=arguments, default=default, config=FLAG_STYLE)
-    except ValidationError as error:
-        raise ConfigError(f"--{_prefix(error.title)}{_first(error)}") from error
-    except SystemExit as stop:
-        raise ConfigError(_one_line(printed.getvalue())) from stop
+    except (ValidationError, SystemExit) as stop:
+        raise ConfigError(_wrong_value(stop) or _one_line(printed.getvalue())) from stop
+
+
+def _wrong_value(error: BaseException | None) -> str:
+    """What pydantic refused, if it did: tyro's own frame around it does not name the flag."""
+    while error is not None and not isinstance(error, ValidationError):
+        error = error.__context__
+    if error is None:
+        return ""
+    key, _, problem = _first(error).partition(": ")
+    return f"--{_prefix(error.title)}{key}".replace("_", "-") + f": {problem}"
 
 
 def _one_line(message: str) -> str:
@@ -175,12 +183,15 @@ def _one_line(message: str) -> str:
     return f"{text} ({PROGRAM} --help)"
 
 
-def _prefix(model: str) -> str:
+def _prefix(title: str, model: type[BaseModel] = Config) -> str:
     """`fit.` for FitConfig: pydantic names the class whose value is wrong, tyro builds one class at a time."""
-    sections = (
-        name for name, section in Config.model_fields.items() if getattr(section.annotation, "__name__", "") == model
-    )
-    return next((f"{name}." for name in sections), "")
+    for name, field in model.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            below = _prefix(title, section)
+            if below or section.__name__ == title:
+                return f"{name}.{below}"
+    return ""
 
 
 def _first(error: ValidationError) -> str:

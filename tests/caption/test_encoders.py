@@ -82,14 +82,13 @@ def test_low_precision_keeps_the_id_and_nearly_the_vectors(tiny_clip, clip):
 @pytest.mark.parametrize(
     "section",
     [
-        {"encoder": "nosuch"},
         {"model": "nosuch", "pretrained": "x"},
         {"model": "tiny-test", "pretrained": ""},  # would be random weights
         {"model": "tiny-test", "pretrained": "nosuch.pt"},
         {"model": "tiny-test", "pretrained": "/a:b.pt"},
     ],
 )
-def test_a_wrong_name_or_random_weights_are_refused(section, tiny_clip):
+def test_an_unknown_model_or_random_weights_are_refused(section, tiny_clip):
     with pytest.raises(ConfigError):
         load_encoder(EncoderConfig(**section))
 

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).with_name("added_package")
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = """
 from PIL import Image
-from caption.captioners.registry import load_captioner
+from caption.captioners.load import load_captioner
 from caption.config import CaptionConfig, EncoderConfig
 from caption.encoders import load_encoder, load_encoder_by_id
 print(load_captioner(CaptionConfig(captioner="weigher")).caption([None, None])[0].text)
@@ -80,6 +80,18 @@ def test_the_help_tells_of_its_stages_and_sections(run):
 def test_its_captioner_and_encoder_are_loaded_by_name(installed):
     done = python(installed, "-c", NAMES)
     assert done.stdout.splitlines() == ["one of 2", "[[0.0, 1.0], [1.0, 0.0]] [[0.0, 1.0]]", "2"], done.stderr
+
+
+def test_an_unknown_name_is_refused_with_the_names_of_packages_which_are_not_loaded(tmp_path):
+    make_installed(tmp_path, "loud", "[clip_gs.captioners]\nloud = loud\n[clip_gs.encoders]\nloud = loud\n")
+    (tmp_path / "loud.py").write_text("raise RuntimeError('loaded')\n")
+    for flag in ("--caption.captioner", "--embed.encoder"):
+        done = python(tmp_path, "-m", "pipeline.run", "--corpus", tmp_path / "corpus", flag, "lout")
+        assert done.returncode == 2
+        [line] = done.stderr.splitlines()
+        assert line.startswith(f"error: {flag}: there is no ") and line.endswith(", loud")
+    arguments = ["--corpus", tmp_path / "corpus", "--caption.captioner", "loud", "--help"]
+    assert python(tmp_path, "-m", "pipeline.run", *arguments).returncode == 0
 
 
 @pytest.mark.slow

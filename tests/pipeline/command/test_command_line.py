@@ -13,6 +13,7 @@ from pipeline.run import main
 from pipeline.state.planning import ensure_planned
 
 HEAVY = {"torch", "ray", "numba", "scipy", "transformers", "pandas", "bpy"}
+NO_CAPTIONER = "there is no captioner 'vlm'; there are: metadata, transformers, server"
 
 
 @pytest.mark.parametrize(
@@ -24,11 +25,18 @@ HEAVY = {"torch", "ray", "numba", "scipy", "transformers", "pandas", "bpy"}
         ("--corpus c --stage nope", "invalid choice 'nope' for argument '--stage'"),
         ("--corpus c --workers -1", "--workers: Input should be greater than or equal to 0"),
         ("--corpus", "Missing value for argument '--corpus'"),
+        ("--corpus c --assets.read-timeout-s 0", "error: --assets.read-timeout-s: Input should be greater than 0"),
         ("--stage fit", "--corpus is missing"),
         ("--corpus c --config nowhere.yaml", "cannot read config nowhere.yaml: No such file"),
         ("--corpus c --config wrong.yaml", "wrong.yaml: fit.iteration: Extra inputs are not permitted"),
         ("--corpus c --config list.yaml", "list.yaml: Input should be"),
         ("--corpus c --config broken.yaml", "broken.yaml is not YAML"),
+        ("--corpus c --caption.captioner vlm", f"error: --caption.captioner: {NO_CAPTIONER}"),
+        ("--corpus c --embed.encoder clip", "error: --embed.encoder: there is no encoder 'clip'; there are: open_"),
+        ("--corpus c --caption.scorer.encoder clip", "error: --caption.scorer.encoder: there is no encoder 'clip'"),
+        ("--corpus c --config captioner.yaml", f"captioner.yaml: caption.captioner: {NO_CAPTIONER}"),
+        ("--corpus c --config encoder.yaml", "encoder.yaml: caption.scorer.encoder: there is no encoder 'clip'"),
+        ("--corpus c --assets.source web", "assets.source: there is no asset source 'web'; there are: folder,"),
         ("--corpus c --status", "there is no corpus at c"),
         ("--corpus c --stage pack --shards 0-3", "error: "),
         ("--help fitt", "--help fitt: there is no such section; there are assets, render, fit"),
@@ -37,6 +45,8 @@ HEAVY = {"torch", "ray", "numba", "scipy", "transformers", "pandas", "bpy"}
 def test_wrong_usage_is_one_line_and_exit_code_2(arguments, message, capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wrong.yaml").write_text("fit: {iteration: 3}\n")
+    (tmp_path / "captioner.yaml").write_text("caption: {captioner: vlm}\n")
+    (tmp_path / "encoder.yaml").write_text("caption: {scorer: {encoder: clip}}\n")
     (tmp_path / "list.yaml").write_text("[1, 2]\n")
     (tmp_path / "broken.yaml").write_text("fit: {iterations: [\n")
     assert main(arguments.split()) == 2
