@@ -173,7 +173,8 @@ def _wrong_value(error: BaseException | None) -> str:
     if error is None:
         return ""
     key, _, problem = _first(error).partition(": ")
-    return f"--{_prefix(error.title)}{key}".replace("_", "-") + f": {problem}"
+    flag = f"--{_prefix(error.title)}{key}".rstrip(".").replace("_", "-")  # of the section where fields do not agree
+    return f"{flag}: {problem}"
 
 
 def _one_line(message: str) -> str:
@@ -196,4 +197,5 @@ def _prefix(title: str, model: type[BaseModel] = Config) -> str:
 
 def _first(error: ValidationError) -> str:
     first: Any = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    problem = first["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(str(part) for part in first['loc'])}: {problem}"
