@@ -12,7 +12,6 @@ from fit_gaussians.config import FitConfig
 from fit_gaussians.cpu.fit import fit_on_cpu
 from fit_gaussians.cpu.warm_up import compile_kernels
 from fit_gaussians.metrics import measure
-from fit_gaussians.optimise import optimise
 from fit_gaussians.rasterize import Backend
 from fit_gaussians.recipe.initialise import initial_gaussians
 from fit_gaussians.storage import prepare_for_storage
@@ -102,7 +101,9 @@ class FitStage(Stage[FitConfig]):
         if self.backend == "numba":  # each fit ends when it likes
             fits = [fit_on_cpu(task.initial, task.train, task.seed, self.config) for task in tasks]
         else:
-            splats, iterations = optimise(
+            from fit_gaussians.gpu.fit import fit_batch  # with torch, which a fit on the CPU does without
+
+            splats, iterations = fit_batch(
                 [task.initial for task in tasks],
                 [task.train for task in tasks],
                 [task.seed for task in tasks],

@@ -114,7 +114,7 @@ def read_views(row: Row, resolution: int) -> Views:
         if size != view.size:  # a reduced pixel is the mean of the area that it covers; Pillow weighs colours by alpha
             view = view.resize(size, Image.Resampling.BOX)
         pixels[index] = np.moveaxis(np.asarray(view), -1, 0)
-    return Views(pixels, world_to_camera, intrinsics * np.float32([size[0] / width, size[1] / height] * 2))
+    return Views(pixels, world_to_camera, intrinsics * np.array([size[0] / width, size[1] / height] * 2, np.float32))
 
 
 def split_views(count: int, heldout_every: int) -> tuple[list[int], list[int]]:

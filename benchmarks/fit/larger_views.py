@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from benchmarks.fit.corpus import SETTINGS, STANDARD, file_name
+from fit_gaussians.cpu.fit import fit_on_cpu
 from fit_gaussians.metrics import measure
-from fit_gaussians.optimise import optimise
 from fit_gaussians.stage import prepare
 from fit_gaussians.storage import prepare_for_storage
 from pipeline import Corpus
@@ -61,7 +61,7 @@ def score(asset: Row, corpus: Corpus, work: Corpus) -> dict[str, float]:
     config = SETTINGS[STANDARD].config
     task = prepare(render(asset, 256, corpus, work), config)
     larger = prepare(render(asset, 512, corpus, work), config.model_copy(update={"resolution": 512}))
-    (splat,), _ = optimise([task.initial], [task.train], [task.seed], config, backend="numba", device=CPU)
+    splat, _ = fit_on_cpu(task.initial, task.train, task.seed, config)
     splat = prepare_for_storage(splat)
     at_256, at_512 = (
         measure(splat, views, config.rasterize_mode, config.eps2d, "numba", CPU)

@@ -15,8 +15,8 @@ import torch
 
 from benchmarks.fit.corpus import file_name, views_of
 from fit_gaussians.config import FitConfig
+from fit_gaussians.cpu.fit import fit_on_cpu
 from fit_gaussians.metrics import measure
-from fit_gaussians.optimise import optimise
 from fit_gaussians.stage import prepare
 from pipeline import Corpus
 from pipeline.errors import AssetError
@@ -71,7 +71,7 @@ def climb(row: Row, config: FitConfig, budgets: Sequence[int] = BUDGETS) -> list
         config = config.model_copy(update={"iterations": iterations})
         started = time.process_time()
         task = prepare(row, config)
-        (splat,), _ = optimise([task.initial], [task.train], [task.seed], config, backend="numba", device=CPU)
+        splat, _ = fit_on_cpu(task.initial, task.train, task.seed, config)
         cpu_s = time.process_time() - started
         psnr = measure(splat, task.heldout, config.rasterize_mode, config.eps2d, "numba", CPU).psnr
         steps.append({"iterations": iterations, "cpu_s": cpu_s, "psnr": psnr})
@@ -85,7 +85,7 @@ def warm_up(row: Row, config: FitConfig) -> None:
     """The kernels' machine code is loaded, or compiled."""
     task = prepare(row, config)
     config = config.model_copy(update={"iterations": 2})
-    optimise([task.initial], [task.train], [task.seed], config, backend="numba", device=CPU)
+    fit_on_cpu(task.initial, task.train, task.seed, config)
 
 
 def first_to_reach(steps: list[dict], mark_db: float) -> dict[str, float]:

@@ -66,7 +66,6 @@ def results(backend: str, mode: str, eps2d: float, where: Tensor | None) -> dict
     device = "cuda" if backend == "gsplat" else "cpu"
     dtype = torch.float64 if backend == "reference" else torch.float32
     leaves = {name: tensor.detach().to(device, dtype).requires_grad_() for name, tensor in scene().items()}
-    means2d_grad = torch.zeros(1, 1, leaves["means"].shape[1], 2, dtype=dtype, device=device)
     image, alpha = rasterize(
         **leaves,
         **{name: tensor.to(device, dtype) for name, tensor in camera(SIZE).items()},
@@ -76,7 +75,6 @@ def results(backend: str, mode: str, eps2d: float, where: Tensor | None) -> dict
         mode=mode,
         eps2d=eps2d,
         backend=backend,
-        means2d_grad=means2d_grad,
     )
     found = {"image": image.detach()}
     if where is not None:
@@ -84,7 +82,7 @@ def results(backend: str, mode: str, eps2d: float, where: Tensor | None) -> dict
         v_image = torch.randn(1, 1, SIZE, SIZE, 3, generator=generator) * where[..., None]
         v_alpha = torch.randn(1, 1, SIZE, SIZE, generator=generator) * where
         torch.autograd.backward([image, alpha], [v_image.to(device, dtype), v_alpha.to(device, dtype)])
-        found |= {name: leaf.grad for name, leaf in leaves.items()} | {"means2d": means2d_grad}
+        found |= {name: leaf.grad for name, leaf in leaves.items()}
     return {name: tensor.double().cpu() for name, tensor in found.items()}
 
 

@@ -25,10 +25,19 @@ def fit_on_cpu(
     config: FitConfig,
     recipe: Recipe = Recipe(),  # noqa: B008 (frozen)
 ) -> tuple[Gaussians, int]:
-    """Fit a splat to the training views of one object; see `optimise.optimise` for the arguments.
+    """Fit a splat to the training views of one object.
+
+    Args:
+        initial: the Gaussians to start from.
+        views: the training views.
+        seed: for the order of the views and their backgrounds.
+        config: `iterations`, `early_stop`, `sh_degree`, `rasterize_mode`, `eps2d`, `relocate_every` and the losses'
+            weights are used.
+        recipe: the optimiser's constants.
 
     Returns:
-        The fitted splat, and the steps made. It holds values that are not finite where the fit diverged.
+        The fitted splat, and the steps made: fewer than `iterations` where `early_stop` ended the fit. The splat holds
+        values that are not finite where the fit diverged.
     """
     parameters = PlaneParameters(initial, config.sh_degree, recipe)
     crops = _Crops(views)
@@ -76,8 +85,8 @@ class _Crops:
     def __init__(self, views: Views):
         self.pixels = views.pixels
         self.rectangles = views.object_rectangles()
-        shift = [[0, 0, left, top] for left, top, _, _ in self.rectangles]
-        self.cameras = camera_arrays(views.world_to_camera, views.intrinsics - np.float32(shift))
+        shift = np.array([[0, 0, left, top] for left, top, _, _ in self.rectangles], np.float32)
+        self.cameras = camera_arrays(views.world_to_camera, views.intrinsics - shift)
         self.buffer = np.empty(12 * views.width * views.height, np.float32)
 
     def take(self, index: int, background: np.ndarray) -> _Crop:

@@ -66,7 +66,7 @@ def fit_a_square(sh_degree: int) -> None:
     intrinsics = np.array([SIZE, SIZE, SIZE / 2, SIZE / 2], np.float32)
     views = Views(pixels, np.stack([pose, pose]), np.stack([intrinsics, intrinsics]))
     one = np.ones(1, np.float32)
-    initial = Gaussians(np.zeros((1, 3), np.float32), np.float32([[1, 0, 0, 0]]), 0.1 * one[:, None].repeat(3, 1),
+    initial = Gaussians(np.zeros((1, 3), np.float32), np.eye(1, 4, dtype=np.float32), 0.1 * one[:, None].repeat(3, 1),
                         0.9 * one, one[:, None].repeat(3, 1))  # fmt: skip
     config = FitConfig(iterations=12, sh_degree=sh_degree, backend="numba")
     splat, _ = fit_on_cpu(initial, views, 0, config)

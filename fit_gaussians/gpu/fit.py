@@ -30,10 +30,23 @@ def fit_batch(
     device: torch.device | str,
     recipe: Recipe = Recipe(),  # noqa: B008 (frozen)
 ) -> tuple[list[Gaussians], int]:
-    """Fit B splats to the training views of B objects at once: see `optimise.optimise`.
+    """Fit B splats to the training views of B objects at once.
 
     One call of the rasterizer draws all views of a step. The loss of an object is a mean over its own pixels, and the
     step of Adam does not depend on the scale of a gradient: an object fares in a batch as it would alone.
+
+    Args:
+        initial: a splat per object; the smaller ones are padded while they are fitted.
+        views: the training views of each object; all objects have as many views, of one size.
+        seeds: one per object, for the order of its views and its backgrounds.
+        config: as for `cpu.fit.fit_on_cpu`, and `gpu_views_per_step`.
+        backend: the rasterizer; it must work on `device`.
+        device: where torch works.
+        recipe: the optimiser's constants.
+
+    Returns:
+        The fitted splats, in order, and the steps made (of the longest fit): fewer than `iterations` where `early_stop`
+        ended them.
     """
     parameters = GaussianParameters(initial, recipe.rates(), device, config.sh_degree)
     optimiser = torch.optim.Adam(list(parameters.leaves.values()), betas=recipe.betas, eps=recipe.epsilon, fused=True)

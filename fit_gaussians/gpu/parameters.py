@@ -30,7 +30,7 @@ class GaussianParameters:
     """
 
     def __init__(
-        self, splats: Sequence[Gaussians], rates: Mapping[str, float], device: torch.device, sh_degree: int = 0
+        self, splats: Sequence[Gaussians], rates: Mapping[str, float], device: torch.device | str, sh_degree: int = 0
     ):
         self.rates = rates
         self.counts = [len(splat) for splat in splats]

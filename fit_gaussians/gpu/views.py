@@ -46,19 +46,19 @@ class BatchViews:
         self.steps_per_pass = -(-len(views[0]) // views_per_step)
 
     def next(self) -> Windows:
-        chosen, background = self._choose()
-        left, top, right, bottom = np.moveaxis(np.take_along_axis(self._rectangles, chosen[..., None], 1), -1, 0)
+        picked, colors = self._choose()
+        left, top, right, bottom = np.moveaxis(np.take_along_axis(self._rectangles, picked[..., None], 1), -1, 0)
         width, height = int((right - left).max()), int((bottom - top).max())
         x = np.minimum(left, self._pixels.shape[4] - width)  # of the window's left column; it must not leave the view
         y = np.minimum(top, self._pixels.shape[3] - height)
-        numbers = torch.from_numpy(np.stack([chosen, x, y, left, top, right, bottom])).to(self._device)  # one transfer
+        numbers = torch.from_numpy(np.stack([picked, x, y, left, top, right, bottom])).to(self._device)  # one transfer
         chosen, x, y, left, top, right, bottom = numbers[..., None, None]  # [B, C, 1, 1] each
         rows = y + torch.arange(height, device=self._device)[:, None]
         columns = x + torch.arange(width, device=self._device)
         objects = torch.arange(len(self._orders), device=self._device)[:, None, None, None]
         rgba = self._pixels[objects, chosen, :, rows, columns].float() / 255  # [B, C, H, W, 4]
         alpha = rgba[..., 3]
-        background = torch.from_numpy(background).to(self._device)
+        background = torch.from_numpy(colors).to(self._device)
         pick = (objects[..., 0, 0], chosen[..., 0, 0])
         corner = torch.stack([x, y], -1)[:, :, 0, 0]  # [B, C, 2]
         return Windows(

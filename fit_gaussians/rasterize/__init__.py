@@ -33,7 +33,6 @@ def rasterize(
     mode: Mode = "antialiased",
     eps2d: float = 0.1,
     backend: Backend = "numba",
-    means2d_grad: Tensor | None = None,  # [B, C, N, 2]
 ) -> tuple[Tensor, Tensor]:
     """Render B sets of N Gaussians, each from C cameras of its own.
 
@@ -59,8 +58,6 @@ def rasterize(
             ``classic`` leaves them as they are.
         eps2d: variance in pixels² that is added to every projected Gaussian; >= 0.
         backend: see the module. ``gsplat`` needs CUDA tensors, ``numba`` CPU tensors, both float32.
-        means2d_grad: buffer to which backward() adds the gradient of the loss with respect to the projected centres
-            in pixels (what densification looks at); zero where a Gaussian is not seen. [B, C, N, 2]
 
     Returns:
         image: composited over the background. [B, C, H, W, 3]
@@ -75,9 +72,6 @@ def rasterize(
     _check_arguments(
         means, quats, scales, opacities, colors, world_to_camera, intrinsics, width, height, background, mode, eps2d
     )
-    if means2d_grad is not None:
-        expected = (*world_to_camera.shape[:2], means.shape[1], 2)
-        _check_shape("means2d_grad", means2d_grad, expected)
     if backend == "numba":
         from fit_gaussians.rasterize.kernels.autograd import rasterize_cpu as implementation
     elif backend == "gsplat":
@@ -99,7 +93,6 @@ def rasterize(
         background=background,
         antialiased=mode == "antialiased",
         eps2d=float(eps2d),
-        means2d_grad=means2d_grad,
     )
 
 

@@ -20,13 +20,12 @@ def rasterize_gsplat(
     background: Tensor | None,  # [B, C, 3] or [B, C, H, W, 3]
     antialiased: bool,
     eps2d: float,
-    means2d_grad: Tensor | None,  # [B, C, N, 2]
 ) -> tuple[Tensor, Tensor]:
     """See `fit_gaussians.rasterize.rasterize`. Returns image [B, C, H, W, 3] and alpha [B, C, H, W]."""
     rasterization = _load_gsplat()
     if not means.is_cuda or means.dtype != torch.float32:
         raise ValueError(f"the gsplat backend needs float32 tensors on CUDA, not {means.dtype} on {means.device}")
-    image, alpha, meta = rasterization(
+    image, alpha, _ = rasterization(
         means,
         quats,
         scales,
@@ -39,12 +38,10 @@ def rasterize_gsplat(
         near_plane=NEAR_PLANE,
         far_plane=FAR_PLANE,
         eps2d=eps2d,
-        packed=False,  # so that means2d keeps its shape [B, C, N, 2]
+        packed=False,  # nearly every Gaussian is in view: packing would save nothing
         rasterize_mode="antialiased" if antialiased else "classic",
     )
     alpha = alpha[..., 0]
-    if means2d_grad is not None and meta["means2d"].requires_grad:
-        meta["means2d"].register_hook(means2d_grad.add_)
     if background is not None:  # composited here, since gsplat knows no background per pixel
         if background.ndim == 3:
             background = background[:, :, None, None]

@@ -54,7 +54,6 @@ def rasterize_reference(
     background: Tensor | None,  # [B, C, 3] or [B, C, H, W, 3]
     antialiased: bool,
     eps2d: float,
-    means2d_grad: Tensor | None,  # [B, C, N, 2]
 ) -> tuple[Tensor, Tensor]:
     """See `fit_gaussians.rasterize.rasterize`. Returns image [B, C, H, W, 3] and alpha [B, C, H, W]."""
     B, C = world_to_camera.shape[:2]
@@ -74,8 +73,6 @@ def rasterize_reference(
                 antialiased,
                 eps2d,
             )
-            if means2d_grad is not None and projection.means2d.requires_grad:
-                projection.means2d.register_hook(means2d_grad[b, c].add_)
             pairs = pair_with_pixels(projection, width, height)
             seen = colors[b, c] if colors.ndim == 4 else colors[b]
             image[b, c], alpha[b, c] = blend(projection, pairs, seen, width, height)

@@ -22,7 +22,6 @@ def rasterize_cpu(
     background: Tensor | None,  # [B, C, 3] or [B, C, H, W, 3]
     antialiased: bool,
     eps2d: float,
-    means2d_grad: Tensor | None,  # [B, C, N, 2]
 ) -> tuple[Tensor, Tensor]:
     """See `fit_gaussians.rasterize.rasterize`. Returns image [B, C, H, W, 3] and alpha [B, C, H, W].
 
@@ -31,11 +30,9 @@ def rasterize_cpu(
     """
     if means.device.type != "cpu" or means.dtype != torch.float32:
         raise ValueError(f"the numba backend needs float32 tensors on the CPU, not {means.dtype} on {means.device}")
-    if means2d_grad is not None and not (means2d_grad.is_contiguous() and means2d_grad.dtype == torch.float32):
-        raise ValueError("means2d_grad must be a contiguous float32 tensor")
     cameras = camera_arrays(_array(world_to_camera), _array(intrinsics))
     return _Rasterize.apply(
-        means, quats, scales, opacities, colors, background, cameras, width, height, antialiased, eps2d, means2d_grad
+        means, quats, scales, opacities, colors, background, cameras, width, height, antialiased, eps2d
     )
 
 
@@ -87,7 +84,6 @@ class _Rasterize(torch.autograd.Function):
         height,
         antialiased,
         eps2d,
-        means2d_grad,
     ):
         B, C = cameras.shape[:2]
         image = means.new_empty(B, C, 3, height, width).movedim(2, -1)
@@ -118,7 +114,6 @@ class _Rasterize(torch.autograd.Function):
                 )
         ctx.shape, ctx.colors_shape = tuple(means.shape[:2]), colors.shape
         ctx.background_shape = None if background is None else background.shape
-        ctx.means2d_grad = means2d_grad
         ctx.save_for_backward(image, alpha)
         return image, alpha
 
@@ -132,16 +127,15 @@ class _Rasterize(torch.autograd.Function):
         gradients = [image.new_zeros(shape) for shape in shapes]
         *arrays, v_colors = (gradient.numpy() for gradient in gradients)
         v_colors = _per_view(v_colors, C)
-        means2d = np.zeros((B, C, 0, 2), np.float32) if ctx.means2d_grad is None else ctx.means2d_grad.numpy()
         image_array, v_image_array = _planes(image), _planes(v_image)
         alpha_array, v_alpha_array = _array(alpha), _array(v_alpha)
         for index, view in enumerate(ctx.lease.views):
             b, c = divmod(index, C)
             view.backward(image_array[b, c], alpha_array[b, c], v_image_array[b, c], v_alpha_array[b, c])
-            add_gradients(view.gradients, *(array[b] for array in arrays), v_colors[b, c], means2d[b, c])
+            add_gradients(view.gradients, *(array[b] for array in arrays), v_colors[b, c])
         v_background = None
         if ctx.needs_input_grad[5]:
             v_background = (1 - alpha)[..., None] * v_image
             if len(ctx.background_shape) == 3:
                 v_background = v_background.sum((2, 3))
-        return (*gradients, v_background, None, None, None, None, None, None)
+        return (*gradients, v_background, None, None, None, None, None)

@@ -105,7 +105,7 @@ def adam_step(raw, first, second, gaussians, gradients, rates, step, log_scale_l
         raw: parameters: means, quats, logarithms of scales, logits of opacities, colours.
         first, second: Adam's moments, as raw.
         gaussians: planes [14, P] of what they activate to.
-        gradients: planes [16, P] of the gradients by `gaussians`.
+        gradients: planes [14, P] of the gradients by `gaussians`.
         rates: [14] learning rate of each plane.
         step: Adam's betas, epsilon, the rate's decay and the two corrections of the moments' bias.
     """

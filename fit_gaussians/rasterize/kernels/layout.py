@@ -6,11 +6,9 @@ vectors); records are float32 [P, 16], one cache line for each Gaussian.
 
 from fit_gaussians.rasterize.kernels.simd import LANES
 
-# Planes of the Gaussians in the world, and of their gradients; the latter hold the centres' in the image too.
+# Planes of the Gaussians in the world, and of their gradients.
 MEAN_X, MEAN_Y, MEAN_Z, QUAT_W, QUAT_X, QUAT_Y, QUAT_Z, SCALE_X, SCALE_Y, SCALE_Z, OPACITY, RED, GREEN, BLUE = range(14)
 NUM_GAUSSIAN_PLANES = 14
-CENTER_X_GRADIENT, CENTER_Y_GRADIENT = 14, 15
-NUM_GRADIENT_PLANES = 16
 
 # Records of the Gaussians in the image. Alpha in the pixel at (dx, dy) from the centre is
 # 2^(quad_xx dx² + quad_xy dx dy + quad_yy dy² + log_opacity); it is at least 1/255 inside an ellipse, whose row dy

@@ -20,8 +20,6 @@ from fit_gaussians.rasterize.kernels.ewa import (
 from fit_gaussians.rasterize.kernels.jit import inlined, kernel
 from fit_gaussians.rasterize.kernels.layout import (
     BLUE,
-    CENTER_X_GRADIENT,
-    CENTER_Y_GRADIENT,
     GREEN,
     MEAN_X,
     MEAN_Y,
@@ -93,7 +91,7 @@ def _covariance_gradient(s_xx, s_xy, s_yy, conic_xx, conic_xy, conic_yy):
 
 @kernel
 def project_backward(gaussians, camera, width, height, eps2d, antialiased, count, records, sums, gradients):
-    """Fill the gradients' planes [16, P] from the sums [P, 16] that blending left: the chain rule through `project`."""
+    """Fill the gradients' planes [14, P] from the sums [P, 16] that blending left: the chain rule through `project`."""
     fx, fy = camera[12], camera[13]
     low_x, high_x = slope_limits(fx, camera[14], float32(width))
     low_y, high_y = slope_limits(fy, camera[15], float32(height))
@@ -162,5 +160,3 @@ def project_backward(gaussians, camera, width, height, eps2d, antialiased, count
         store_row(gradients, RED, i, sum_red)
         store_row(gradients, GREEN, i, sum_green)
         store_row(gradients, BLUE, i, sum_blue)
-        store_row(gradients, CENTER_X_GRADIENT, i, select(drawn, v_center_x, 0.0))
-        store_row(gradients, CENTER_Y_GRADIENT, i, select(drawn, v_center_y, 0.0))

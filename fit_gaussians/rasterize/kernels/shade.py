@@ -118,7 +118,7 @@ def _direction_gradient_3(coefficients, i, v, x, y, z):
 @kernel
 def shade_backward(coefficients, camera, degree, count, gaussians, gradients, v_coefficients):
     """The chain rule through `shade`: fills v_coefficients [3 + 3 K, P] up to `degree` from the gradients of the
-    colours in `gradients` [16, P], and adds there what the means gain by turning the direction."""
+    colours in `gradients` [14, P], and adds there what the means gain by turning the direction."""
     position = _position(camera)
     for i in range(0, count, LANES):
         x, y, z, inverse = _direction(gaussians, i, position)

@@ -4,8 +4,6 @@ from numba import float32
 
 from fit_gaussians.rasterize.kernels.jit import inlined, kernel
 from fit_gaussians.rasterize.kernels.layout import (
-    CENTER_X_GRADIENT,
-    CENTER_Y_GRADIENT,
     MEAN_X,
     NUM_GAUSSIAN_PLANES,
     OPACITY,
@@ -76,14 +74,11 @@ def _add_quadruples(planes, first_plane, rows):
 
 
 @kernel
-def add_gradients(planes, v_means, v_quats, v_scales, v_opacities, v_colors, v_means2d):
-    """Add the gradients' planes [16, P] to torch's arrays; v_means2d may be empty."""
+def add_gradients(planes, v_means, v_quats, v_scales, v_opacities, v_colors):
+    """Add the gradients' planes [14, P] to torch's arrays."""
     _add_triples(planes, MEAN_X, v_means)
     _add_quadruples(planes, QUAT_W, v_quats)
     _add_triples(planes, SCALE_X, v_scales)
     for g in range(len(v_opacities)):
         v_opacities[g] += planes[OPACITY, g]
     _add_triples(planes, RED, v_colors)
-    for g in range(len(v_means2d)):
-        v_means2d[g, 0] += planes[CENTER_X_GRADIENT, g]
-        v_means2d[g, 1] += planes[CENTER_Y_GRADIENT, g]

@@ -11,7 +11,6 @@ from fit_gaussians.rasterize.kernels.blend_backward import blend_backward
 from fit_gaussians.rasterize.kernels.layout import (
     CAMERA_SIZE,
     NUM_GAUSSIAN_PLANES,
-    NUM_GRADIENT_PLANES,
     RECORD_SIZE,
     padded,
 )
@@ -50,7 +49,7 @@ class CpuView:
 
     Attributes:
         gaussians: planes [14, P] of what is drawn, filled by `load` or by whoever draws.
-        gradients: planes [16, P] of the loss's gradient by it, filled by `backward`. See `layout`.
+        gradients: planes [14, P] of the loss's gradient by it, filled by `backward`. See `layout`.
     """
 
     def __init__(self):
@@ -65,7 +64,7 @@ class CpuView:
         if columns > self.capacity:
             self.capacity = columns
             self.gaussians = np.zeros((NUM_GAUSSIAN_PLANES, columns), np.float32)
-            self.gradients = np.zeros((NUM_GRADIENT_PLANES, columns), np.float32)
+            self.gradients = np.zeros((NUM_GAUSSIAN_PLANES, columns), np.float32)
             self.records = np.zeros((columns, RECORD_SIZE), np.float32)
             self.sums = np.zeros((columns, RECORD_SIZE), np.float32)
             self.depths = np.zeros(columns, np.float32)

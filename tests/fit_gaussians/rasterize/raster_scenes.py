@@ -64,8 +64,6 @@ def draw(gaussians, view, *, background=None, width=WIDTH, height=HEIGHT, dtype=
 def gradients(gaussians, view, v_image, v_alpha, *, dtype, background=None, **options) -> dict[str, Tensor]:
     """Image, alpha, and the gradients of Σ v_image image + v_alpha alpha, in float64."""
     leaves = {name: tensor.detach().clone().to(dtype).requires_grad_() for name, tensor in gaussians.items()}
-    count, cameras = leaves["means"].shape[1], view["world_to_camera"].shape[:2]
-    means2d_grad = torch.zeros(*cameras, count, 2, dtype=dtype)
     if background is not None:
         background = background.detach().clone().to(dtype).requires_grad_()
     image, alpha = rasterize(
@@ -74,11 +72,10 @@ def gradients(gaussians, view, v_image, v_alpha, *, dtype, background=None, **op
         width=v_alpha.shape[-1],
         height=v_alpha.shape[-2],
         background=background,
-        means2d_grad=means2d_grad,
         **options,
     )
     torch.autograd.backward([image, alpha], [v_image.to(dtype), v_alpha.to(dtype)])
-    results = {"image": image.detach(), "alpha": alpha.detach(), "means2d": means2d_grad}
+    results = {"image": image.detach(), "alpha": alpha.detach()}
     results |= {name: leaf.grad for name, leaf in leaves.items()}
     if background is not None:
         results["background"] = background.grad

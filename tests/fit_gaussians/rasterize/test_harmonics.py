@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fit_gaussians.rasterize.harmonics import view_colors
-from fit_gaussians.rasterize.kernels.layout import NUM_GAUSSIAN_PLANES, NUM_GRADIENT_PLANES, RED, padded
+from fit_gaussians.rasterize.kernels.layout import NUM_GAUSSIAN_PLANES, RED, padded
 from fit_gaussians.rasterize.kernels.shade import shade, shade_backward
 from fit_gaussians.rasterize.kernels.view import camera_arrays
 from pipeline.values.splat import SH_C0, rest_count
@@ -59,7 +59,7 @@ def test_kernels_agree_with_torch(scene, degree):
     (expected * upstream).sum().backward()
 
     coefficients = planes_of(colors.detach(), rest.detach())
-    gaussians, gradients = (np.zeros((count, P), np.float32) for count in (NUM_GAUSSIAN_PLANES, NUM_GRADIENT_PLANES))
+    gaussians, gradients = np.zeros((2, NUM_GAUSSIAN_PLANES, P), np.float32)
     gaussians[:3] = planes_of(means.detach())
     camera_array = camera_arrays(camera.detach().float().numpy(), np.ones(4, np.float32))
     shade(coefficients, camera_array, degree, N, gaussians)

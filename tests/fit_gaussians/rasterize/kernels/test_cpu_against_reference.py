@@ -92,7 +92,7 @@ def test_batches_are_independent_and_views_add_up():
             for c, view in enumerate(views)
         ]
         for c, result in enumerate(alone):
-            for name in ("image", "alpha", "means2d"):
+            for name in ("image", "alpha"):
                 assert torch.equal(together[name][b, c], result[name][0, 0]), name
         for name in gaussians:
             torch.testing.assert_close(
