@@ -12,7 +12,7 @@ from fit_gaussians.rasterize.kernels.simd import LANES
 AGREES_WITH_REFERENCE = """
 from fit_gaussians.rasterize.kernels.simd import LANES
 assert LANES == 8, LANES
-from tests.fit_gaussians.rasterize import test_cpu_against_reference as tests
+from tests.fit_gaussians.rasterize.kernels import test_cpu_against_reference as tests
 tests.test_images_and_gradients("antialiased", 0.1, "per pixel")
 tests.test_flat_gaussians("classic")
 tests.test_small_and_large_gaussians(0.3)
