@@ -24,12 +24,12 @@ from pipeline.errors import AssetError, ConfigError, PipelineError
 from pipeline.exit_code import exit_code
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.table_writer import TableWriter
+from pipeline.values.asset_formats import ASSET_FORMATS
 from pipeline.values.frames import Y_UP_TO_Z_UP
 from pipeline.values.packed import pack
 from pipeline.values.splat import ATTRIBUTES
 
 SCHEMA = pa.schema([("uid", pa.string()), ("encoder", pa.string()), ("embedding", pa.list_(pa.float32()))])
-MESH_FORMATS = (".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx", ".dae", ".usdz")
 OBJECTS_AT_ONCE = 64
 
 
@@ -76,7 +76,7 @@ def main(arguments: Arguments) -> int:
 def input_splats(source: str, up_axis: str = "z", config: str = "") -> Iterator[tuple[str, np.ndarray]]:
     """uid and Gaussians [N, 14] (z up) of everything in a corpus, a splat file or a mesh file."""
     path = Path(source)
-    if path.suffix.lower() in MESH_FORMATS:
+    if path.suffix.lower().removeprefix(".") in ASSET_FORMATS:
         if not path.is_file():
             raise ConfigError(f"no file {source}")
         splat = _read_splat(path) if path.suffix.lower() == ".ply" else None

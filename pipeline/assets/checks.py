@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import AssetError
+from pipeline.values.asset_formats import USD_LAYERS
 from pipeline.values.gltf import read_gltf
 
 _VERTEX = re.compile(rb"^[ \t]*v[ \t]", re.MULTILINE)
@@ -99,13 +100,13 @@ def _check_usdz(path: Path) -> None:
     except zipfile.BadZipFile as error:
         raise AssetError(f"{path.name}: truncated or damaged USDZ file ({error})") from error
     # The first file is the stage (USDZ specification, "Layout"); compressed members are against it, and may be bombs.
-    if not members or PurePosixPath(members[0].filename).suffix not in (".usd", ".usda", ".usdc"):
+    if not members or PurePosixPath(members[0].filename).suffix not in USD_LAYERS:
         raise AssetError(f"{path.name}: its first member is not a USD file")
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise AssetError(f"{path.name}: its members are compressed, which USDZ does not allow")
 
 
-# the formats that are read, and the check of each
+# the check of each of `ASSET_FORMATS`
 CHECKS: dict[str, Callable[[Path], None]] = {
     "glb": _check_gltf,
     "gltf": _check_gltf,

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
+
 from pipeline.errors import AssetError
 from pipeline.values.paths import file_inside
 
@@ -18,6 +20,14 @@ HEADER = struct.Struct("<4sII")  # magic, version, length of the whole file (sec
 CHUNK = struct.Struct("<I4s")  # length of the chunk's data, kind (section 4.4.3)
 JSON_START = HEADER.size + CHUNK.size
 LISTS = ("meshes", "buffers", "images", "textures")  # what the readers walk through without a second look
+COMPONENTS: dict[int, Any] = {  # types of an accessor's numbers (section 3.6.2.2)
+    5120: np.int8,
+    5121: np.uint8,
+    5122: np.int16,
+    5123: np.uint16,
+    5125: np.uint32,
+    5126: np.float32,
+}
 Document = dict[str, Any]
 
 

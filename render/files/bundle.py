@@ -6,9 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.errors import AssetError
 from pipeline.store.full_disk import is_full
+from pipeline.values.asset_formats import ASSET_FORMATS, USD_LAYERS
 
-FORMATS = ("glb", "gltf", "obj", "ply", "stl", "fbx", "dae", "usdz")
-USD_LAYERS = (".usd", ".usda", ".usdc")
 MAX_FILES = 10_000
 MAX_UNPACKED_BYTES = 4 * 1024**3
 
@@ -20,8 +19,8 @@ def unpack(file: Path, asset_format: str, folder: Path) -> Path:
         AssetError: unknown format, not a zip file, no main file inside, a member that would land outside of `folder`,
             or more bytes than `MAX_UNPACKED_BYTES`.
     """
-    if asset_format not in FORMATS:
-        raise AssetError(f"format {asset_format!r} cannot be rendered; these can: {', '.join(FORMATS)}")
+    if asset_format not in ASSET_FORMATS:
+        raise AssetError(f"format {asset_format!r} cannot be rendered; these can: {', '.join(ASSET_FORMATS)}")
     main = folder / f"asset.{asset_format}"
     if file.suffix != ".zip":
         if asset_format == "usdz":  # a zip file itself; its textures are files for Blender then, checked like others

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import AssetError
-from pipeline.values.gltf import Document, GltfFile, read_gltf
+from pipeline.values.gltf import COMPONENTS, Document, GltfFile, read_gltf
 
 EXTENSION = "KHR_draco_mesh_compression"
 BESIDE = "decompressed.bin"  # the new buffer, a file in the asset's own folder
-COMPONENTS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
-UNSIGNED_INT = 5125
+UNSIGNED_INT = 5125  # of COMPONENTS
 
 
 def decompress(main: Path) -> None:

@@ -5,16 +5,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import AssetError
-from pipeline.values.gltf import GltfFile
+from pipeline.values.gltf import COMPONENTS, GltfFile
 
-COMPONENTS: dict[int, Any] = {
-    5120: np.int8,
-    5121: np.uint8,
-    5122: np.int16,
-    5123: np.uint16,
-    5125: np.uint32,
-    5126: np.float32,
-}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 MAX_VALUES = 2**26  # of one accessor; sparse ones may claim any number without a byte in the file
 
