@@ -13,9 +13,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.capability import capability
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
+PREFACE = [
+    "Beside the machine stand its vectors and a reference time, measured when the figures were written: what the",
+    "innermost steps of the rasterizer need at least (`benchmarks/reference.py`). By it times of two machines compare,",
+    "as far as they are times of arithmetic; older results lack it. `python -m benchmarks.compare [REV]` holds the",
+    "results against those committed before and names what got worse beyond its noise (`benchmarks/noise.py`).",
+]
 # Where the modules stand now that results of before 0.2.0 name in their commands; the page shows today's command.
 MOVED = {
     "ablation": "training.ablation",
@@ -36,16 +44,20 @@ MOVED = {
 def record(name: str, figures: Mapping[str, float], notes: str = "", part: str = "") -> Path:
     """Write the figures of benchmark `name` beside the machine, the command and the commit that made them.
 
+    What the machine can do is measured when they are written (see benchmarks/capability.py).
+
     Args:
         figures: numbers by key; the unit is part of the key.
         notes: what a reader must know to judge them (inputs, what was cut), one paragraph.
         part: for results that several scripts or runs make together. Only this part's figures are replaced then, and
-            each part has its own machine, command, commit and notes under `parts`; `figures` holds those of all.
+            each part has its own machine, capability, command, commit and notes under `parts`; `figures` holds those
+            of all.
     """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     made = {
         "machine": machine(),
+        "capability": capability(),
         "command": "python " + " ".join([_module_or_script(), *(_portable(argument) for argument in sys.argv[1:])]),
         "commit": commit(),
         "notes": notes,
@@ -59,14 +71,14 @@ def record(name: str, figures: Mapping[str, float], notes: str = "", part: str =
 
 
 def with_part(
-    known: Mapping[str, Any], part: str, made: Mapping[str, str], figures: Mapping[str, float]
+    known: Mapping[str, Any], part: str, made: Mapping[str, Any], figures: Mapping[str, float]
 ) -> dict[str, Any]:
     """The result `known` with the figures of one part put in the place of those that it had before.
 
     Args:
-        made: machine, command, commit and notes of this part.
+        made: machine, capability, command, commit and notes of this part.
     """
-    parts = known.get("parts") or ({"": _without_figures(known)} if known else {})
+    parts = parts_of(known) if known else {}
     others = {
         name: each | {"keys": keys}
         for name, each in parts.items()
@@ -81,6 +93,12 @@ def with_part(
         "parts": parts,
         "figures": {key: values[key] for each in parts.values() for key in each["keys"]},
     }
+
+
+def parts_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What made a result's figures, by part, each with its `keys`; a result without parts is one, named ""."""
+    parts: dict[str, Any] = result.get("parts") or {"": _without_figures(result)}
+    return parts
 
 
 def _without_figures(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,13 +131,15 @@ def write_page() -> None:
         "",
         "Made by `python -m benchmarks.record` from `benchmarks/results/*.json`; do not edit.",
         "",
+        *PREFACE,
+        "",
     ]
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         lines += [f"## {path.stem}", ""]
-        for name, part in result.get("parts", {"": _without_figures(result)}).items():
+        for name, part in parts_of(result).items():
             lines += [f"### {name}", ""] if name else []
-            lines += [f"`{todays_command(part['command'])}` at {part['commit']} on {part['machine']}", ""]
+            lines += [f"`{todays_command(part['command'])}` at {part['commit']} on {_told(part)}", ""]
             lines += [part["notes"], ""] if part.get("notes") else []
             lines += ["| figure | value |", "|---|---|"]
             lines += [f"| {key} | {_number(result['figures'][key])} |" for key in part["keys"]]
@@ -131,6 +151,14 @@ def todays_command(command: str) -> str:
     """A recorded command with its modules named as they are today."""
     return re.sub(
         r"-m benchmarks\.(\w+)(?=\s|$)", lambda found: f"-m benchmarks.{MOVED.get(found[1], found[1])}", command
+    )
+
+
+def _told(part: Mapping[str, Any]) -> str:
+    """The machine and what it can do, which results of before 0.2.0 do not say."""
+    can = part.get("capability")
+    return (
+        f"{part['machine']}; {can['vector']}, reference {can['limit_256_ms']:.3g} ms" if can else str(part["machine"])
     )
 
 

@@ -29,15 +29,11 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from benchmarks.record import record
+from benchmarks.reference import fastest_ms, limit_ms
 from fit_gaussians.gpu.losses import image_loss
 from fit_gaussians.rasterize import rasterize, reference
 from fit_gaussians.rasterize.conventions import ALPHA_MAX, TRANSMITTANCE_MIN
-from fit_gaussians.rasterize.kernels.blend import blend_block
-from fit_gaussians.rasterize.kernels.blend_backward import blend_block_backward
-from fit_gaussians.rasterize.kernels.jit import kernel
 from fit_gaussians.rasterize.kernels.loss import image_loss_cpu
-from fit_gaussians.rasterize.kernels.simd import LANES, broadcast, lane_numbers, store_row
-from fit_gaussians.rasterize.kernels.tiles import BUFFER_SIZE, PLANE
 
 NUM_GAUSSIANS = 10_000
 FOV = math.radians(50)
@@ -126,17 +122,6 @@ def draw(gaussians: dict[str, Tensor], view: dict[str, Tensor], size: int, **opt
     return image
 
 
-def fastest_ms(function: Callable[[], None], repeats: int) -> float:
-    """CPU time of the fastest of several calls, after one that does not count."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.thread_time()
-        function()
-        times.append(time.thread_time() - start)
-    return 1e3 * min(times)
-
-
 def raster_ms(gaussians: dict[str, Tensor], size: int, repeats: int, **options) -> float:
     view, v_image = camera(size), torch.randn(1, 1, 3, size, size).movedim(2, -1)
 
@@ -165,11 +150,7 @@ def limit_figures(gaussians: dict[str, Tensor], size: int) -> dict[str, float]:
     import fit_gaussians.rasterize.kernels.view as cpu
 
     pairs = count_pairs(gaussians, size)
-    buffer = np.zeros(BUFFER_SIZE, np.float32)
-    segments = pairs // LANES
-    limit = fastest_ms(lambda: full_blocks(buffer, segments), 50)
-    limit += fastest_ms(lambda: full_blocks_backward(buffer, segments), 50)
-
+    limit = limit_ms(pairs)
     calls = {}
 
     def timed(name: str, function: Callable) -> Callable:
@@ -204,37 +185,6 @@ def count_pairs(gaussians: dict[str, Tensor], size: int) -> int:
     alphas = reference.pair_alphas(projection, pairs.gaussians, pairs.pixels, size).clamp(max=ALPHA_MAX)
     behind = reference.transmittances(alphas, pairs) * (1 - alphas)
     return int((behind > TRANSMITTANCE_MIN).sum())
-
-
-@kernel
-def full_blocks(buffer, count):
-    """The innermost step of the forward pass, `count` times."""
-    buffer[:PLANE] = np.float32(1)
-    quad_xx, linear, color = broadcast(-0.01), broadcast(0.01), broadcast(0.5)
-    at, last = 0, PLANE - LANES
-    for _ in range(count):
-        constant = broadcast(np.float32(-4) - np.float32(1e-4) * np.float32(at))  # as in each row, so not hoisted
-        blend_block(buffer, at, lane_numbers(), quad_xx, linear, constant, color, color, color)
-        at = at + LANES if at < last else 0
-
-
-@kernel
-def full_blocks_backward(buffer, count):
-    """The innermost step of the backward pass with its sums, `count` times."""
-    buffer[:PLANE] = np.float32(1)
-    quad_xx, linear, color = broadcast(-0.01), broadcast(0.01), broadcast(0.5)
-    zero = broadcast(np.float32(0))
-    v, v_x, v_xx, v_red, v_green, v_blue = zero, zero, zero, zero, zero, zero
-    dx = lane_numbers()
-    at, last = 0, PLANE - LANES
-    for _ in range(count):
-        constant = broadcast(np.float32(-4) - np.float32(1e-4) * np.float32(at))
-        part, red, green, blue = blend_block_backward(buffer, at, dx, quad_xx, linear, constant, color, color, color)
-        by_dx = part * dx
-        v, v_x, v_xx = v + part, v_x + by_dx, v_xx + by_dx * dx
-        v_red, v_green, v_blue = v_red + red, v_green + green, v_blue + blue
-        at = at + LANES if at < last else 0
-    store_row(buffer.reshape(1, -1), 0, 0, v + v_x + v_xx + v_red + v_green + v_blue)
 
 
 def number_printed_by(code: str, environment: Mapping[str, str] = MappingProxyType({})) -> float:
