@@ -1,10 +1,10 @@
-"""Why an object has no caption."""
+"""Reasons why an object has no caption."""
 
 from pipeline.errors import AssetError, PipelineError
 
 
 class BadRender(AssetError):
-    """The views show nothing that could be described: empty, all of one colour, or without their textures.
+    """The views show nothing to describe: they are empty, of one colour, or without their textures.
 
     Attributes:
         kind: which of these it is, in a few words.
@@ -16,7 +16,7 @@ class BadRender(AssetError):
 
 
 class ServerFailure(PipelineError):
-    """The server of the model failed, though it was asked several times."""
+    """The model's server failed, despite several attempts."""
 
     retryable = True
 

@@ -10,7 +10,7 @@ __all__ = ["from_pretrained", "load_encoder"]
 
 
 def __getattr__(name: str) -> Any:
-    """Public names are imported when they are asked for: they bring torch and timm, which config does not need."""
+    """Public names are imported on demand: they bring torch and timm, which config does not need."""
     if name == "from_pretrained":
         from model.network.pretrained import from_pretrained
 

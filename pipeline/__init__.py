@@ -1,4 +1,4 @@
-"""3D assets to triplets. `from pipeline import Corpus` reads what came out (docs/dataset.md)."""
+"""3D assets to triplets. `from pipeline import Corpus` reads the result (docs/dataset.md)."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ __all__ = ["Corpus", "TripletStream"]
 
 
 def __getattr__(name: str) -> Any:
-    """Public names are imported when they are asked for: they bring pyarrow and torch, which config does not need."""
+    """Public names are imported on demand: they bring pyarrow and torch, which config does not need."""
     if name == "Corpus":
         from pipeline.reading.corpus import Corpus
 

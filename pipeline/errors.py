@@ -20,7 +20,7 @@ class Missing(AssetError):
 
 
 class Modified(AssetError):
-    """What is there is not the file that was listed: it has another checksum."""
+    """The file is not the one that was listed: its checksum differs."""
 
 
 class WorkerCrash(PipelineError):

@@ -1,4 +1,4 @@
-"""What a stage is. The runner does the rest: reading, joining, catching, halving, writing, counting."""
+"""What a stage is. The runner does the rest: reading, joining, catching errors, halving batches, writing, counting."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ class Resources:
 
 @dataclass(frozen=True)
 class Failure:
-    """One object that a stage could not do; becomes one row of the errors table."""
+    """One object that a stage failed on; becomes one row of the errors table."""
 
     uid: str
     error_class: str
@@ -87,7 +87,7 @@ class Stage(ABC, Generic[ConfigT]):
         return 3600.0
 
     def setup(self) -> None:
-        """Called once per worker, before the first batch: load a model, start a process."""
+        """Called once per worker, before the first batch, to load a model or start a process."""
 
     @abstractmethod
     def process(self, batch: list[Row]) -> list[Row | Failure]:

@@ -1,9 +1,9 @@
-"""Look at one object, or at a bare splat, in the browser.
+"""View one object, or a bare splat, in the browser.
 
     python -m pipeline.view CORPUS --uid UID
     python -m pipeline.view splat.ply
 
-One HTML page is written, which needs nothing beside it and no network, and opened.
+Writes one self-contained HTML page, which needs no network, and opens it.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What the render stage asks of an engine."""
+"""What the render stage requires of an engine."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from render.layers import RenderedView
 
 
 class Unsupported(AssetError):
-    """The asset may be fine, but this engine cannot show it as it is meant; `what` says why."""
+    """The asset may be fine, but this engine cannot render it as intended; `what` says why."""
 
     def __init__(self, what: str):
         super().__init__(f"this engine cannot render it: {what}; render it with render.engine: blenderproc")
@@ -38,7 +38,7 @@ class Engine(Protocol):
     """Renders objects one after the other, by the config that it was made with."""
 
     def start(self) -> None:
-        """Get ready; called once."""
+        """Prepare; called once."""
 
     def render(self, main: Path, asset: Row, cameras: Cameras, folder: Path) -> Rendering:
         """Render one object.
@@ -55,4 +55,4 @@ class Engine(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of everything; called once."""
+        """Release everything; called once."""

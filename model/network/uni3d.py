@@ -18,7 +18,7 @@ UNUSED_PREFIXES = tuple(
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of every key of a checkpoint and of the model."""
+    """The outcome for every key of a checkpoint and of the model."""
 
     loaded: tuple[str, ...]
     missing: tuple[str, ...]  # of the model, not in the checkpoint: keep their first values

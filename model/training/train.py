@@ -71,7 +71,7 @@ def _train_with_ray(corpus: CorpusStore, config: TrainConfig) -> dict[str, Any]:
 
 
 def _ray_rank(values: dict[str, Any]) -> None:
-    """One rank, in a worker process of Ray Train. Errors of config end all ranks at once and are not retried."""
+    """One rank, in a worker process of Ray Train. A ConfigError ends all ranks at once and is not retried."""
     import ray.train
     from ray.train.torch import get_device
 

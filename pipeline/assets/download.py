@@ -72,7 +72,7 @@ class Downloader:
             sha256: the checksum that it must have (64 hex digits); empty: the one that the server names, if it does.
 
         Raises:
-            AssetError: it is not there, not given out, too large, or has another checksum; the address is none.
+            AssetError: it is missing, access is denied, it is too large, its checksum differs, or the URL is invalid.
             Timeout: it took longer than `assets.timeout_s`, or the server stopped responding every time.
             Unreachable: the server could not be reached, was overloaded or broke off every time.
         """

@@ -1,4 +1,4 @@
-"""One file on its way: how much of it is there, what may be added to it, and the limits that it must keep to."""
+"""One download in progress: how much has arrived, what may follow, and the limits that it must keep to."""
 
 import hashlib
 import re

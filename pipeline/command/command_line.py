@@ -1,4 +1,4 @@
-"""What the user asked for: flags over a YAML preset, or over the config that the corpus was last run with."""
+"""The user's request: flags over a YAML preset, or over the config that the corpus was last run with."""
 
 import argparse
 import contextlib
@@ -81,7 +81,7 @@ class Command(BaseModel):
 
 @dataclass(frozen=True)
 class Request:
-    """A command line that makes sense."""
+    """A valid command line."""
 
     options: Options
     config: Config
@@ -135,7 +135,7 @@ def _check_place(corpus: str) -> None:
 
 
 def _given(arguments: Sequence[str]) -> dict[str, str]:
-    """The two flags that decide what the defaults of all others are."""
+    """The two flags that determine the defaults of all others."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config", nargs="?", default="")
     parser.add_argument("--corpus", nargs="?", default="")

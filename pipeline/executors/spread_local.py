@@ -1,4 +1,4 @@
-"""A function over many items, by worker processes of this machine."""
+"""Applies a function to many items, in worker processes of this machine."""
 
 import multiprocessing
 import signal
@@ -42,7 +42,7 @@ def spread(
 
 
 def _begin(style: LogStyle) -> None:
-    """In a worker process: Ctrl-C is for the parent, and without a parent there is nothing to do."""
+    """In a worker process: leave Ctrl-C to the parent, and end with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     logs.configure(style)

@@ -1,4 +1,4 @@
-"""A function over many items, by tasks of a Ray cluster."""
+"""Applies a function to many items, in tasks of a Ray cluster."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

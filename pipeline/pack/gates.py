@@ -1,4 +1,4 @@
-"""Which objects are good enough to be packed; what is not is counted by the gate that stopped it."""
+"""Which objects are good enough to be packed; the others are counted by the gate that stopped them."""
 
 from collections.abc import Callable
 

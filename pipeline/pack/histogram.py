@@ -1,4 +1,4 @@
-"""How values are spread, drawn in text: what any viewer of Markdown shows."""
+"""The distribution of values, drawn in text, as any viewer of Markdown shows it."""
 
 import math
 from collections.abc import Sequence

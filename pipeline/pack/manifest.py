@@ -25,7 +25,7 @@ def build_manifest(
 
 
 def check_folder(folder: CorpusStore) -> list[str]:
-    """What is wrong with a packed folder (or a downloaded copy of it), one line per file; empty: nothing.
+    """What is wrong with a packed folder (or a downloaded copy of it), one line per file; empty if nothing is.
 
     Raises:
         FileNotFoundError: the folder has no manifest.json.

@@ -1,4 +1,4 @@
-"""Objects that look like an earlier one: found by the cosine of their mean image embeddings."""
+"""Finds objects that look like an earlier one, by the cosine of their mean image embeddings."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The first pass over a corpus: which objects are packed, which are left out and why, and facts for the card."""
+"""The first pass over a corpus: which objects are packed, which are left out and why, and figures for the card."""
 
 import hashlib
 import sys

@@ -1,4 +1,4 @@
-"""What an object's page shows of it: its pictures, what was measured and where it comes from."""
+"""What an object's page shows: its pictures, what was measured and where it comes from."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from pipeline.store.rows import Row
 
 @dataclass(frozen=True)
 class Card:
-    """What there is to show of one object."""
+    """What can be shown of one object."""
 
     uid: str
     name: str

@@ -1,4 +1,4 @@
-"""Which objects the report draws, and their rows."""
+"""Which objects the report shows, and their rows."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing

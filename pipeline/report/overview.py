@@ -1,4 +1,4 @@
-"""What became of the objects: counts and seconds per stage, and the failures with their reasons."""
+"""The outcome for the objects: counts and seconds per stage, and the failures with their reasons."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class StageCount:
 
 @dataclass(frozen=True)
 class Failures:
-    """What failed, grouped by stage and class, and the rows themselves."""
+    """The failures, grouped by stage and class, and the rows themselves."""
 
     groups: list[tuple[str, str, int]]  # stage, error class, objects
     rows: list[Row]  # at most MAX_FAILURES
@@ -40,7 +40,7 @@ class Failures:
 
 
 def count_objects(corpus: CorpusStore) -> int:
-    """Objects that were planned."""
+    """Number of planned objects."""
     with corpus.parquet(corpus.path("index.parquet")) as file:
         return int(file.metadata.num_rows)
 

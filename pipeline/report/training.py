@@ -1,4 +1,4 @@
-"""What trainings left in CORPUS/runs: metrics as curves, evaluations as tables."""
+"""The training runs in CORPUS/runs: metrics as curves, evaluations as tables."""
 
 import math
 import re

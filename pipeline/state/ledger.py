@@ -1,4 +1,4 @@
-"""What is finished in a corpus, and what a shard still needs: read from the records in the tables' footers.
+"""What is finished in a corpus and what a shard still needs, read from the records in the tables' footers.
 
 A finished shard's record holds, for every object, the fingerprint of the input rows that it was made from and of the
 row that came out. So only those objects are made again whose input is new or has changed.

@@ -38,7 +38,7 @@ _SAFE_UID = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]{1,200}")
 
 @dataclass(frozen=True)
 class Listing:
-    """The objects of a corpus to be."""
+    """The objects of a corpus that is being planned."""
 
     index: pa.Table  # rows of index.parquet
     left_out: dict[str, int]  # objects that `assets.licenses` keeps out, by licence

@@ -32,7 +32,7 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, OverflowError, pa.ArrowExce
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is wrong with a corpus."""
+    """One problem of a corpus."""
 
     where: str
     what: str
@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass
 class Verdict:
-    """What was looked at, and what is wrong."""
+    """What was checked, and what is wrong."""
 
     tables: int = 0
     rows: int = 0
@@ -56,7 +56,7 @@ class Verdict:
         return {"ok": not problems, **counts, "problems": problems}
 
     def describe(self) -> str:
-        """What was looked at, in words."""
+        """What was checked, in words."""
         return f"{self.tables} tables, {self.rows} rows, {self.images} images, {self.files} asset files"
 
     def table(self) -> Table:
@@ -89,7 +89,7 @@ def verify(corpus: CorpusStore, config: Config, shards: Sequence[int], quick: bo
 
 
 def repair(corpus: CorpusStore, problems: Sequence[Problem]) -> list[str]:
-    """Remove the files that have to go; returns their paths inside the corpus."""
+    """Remove the files that must be made again; returns their paths inside the corpus."""
     bad = sorted({path for problem in problems for path in problem.bad if corpus.exists(path)})
     for path in bad:
         corpus.remove(path)

@@ -1,4 +1,4 @@
-"""Where everything in a corpus lies, and how it is read and written: atomically, on a local disk or in a bucket."""
+"""Where everything in a corpus is, and how it is read and written: atomically, on a local disk or in a bucket."""
 
 import hashlib
 import io

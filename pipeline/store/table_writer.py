@@ -1,4 +1,4 @@
-"""One Parquet file of a corpus in the making: how its columns are stored, and the record in its footer."""
+"""A Parquet file being written: how its columns are stored, and the record in its footer."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ PAGES_KEY, ONE_ROW_PAGES = b"clip-gs-pages", b"one row each"  # in the footer of
 
 
 class TableWriter:
-    """One Parquet file in the making: zstd, float columns split by bytes, page index, one row group per `write`.
+    """A Parquet file being written: zstd, float columns split by bytes, page index, one row group per `write`.
 
     In a table with large columns every row has pages of its own, so that packing can copy them without decoding. The
     small columns of such a table are not compressed: on pages of one value zstd saves nothing, and to read them takes

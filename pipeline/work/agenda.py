@@ -1,4 +1,4 @@
-"""What a run has to do, found before anything starts: the shards and stages that are due."""
+"""What a run has to do, determined before anything starts: the shards and stages that are due."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

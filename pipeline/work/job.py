@@ -1,4 +1,4 @@
-"""What one run does, as it travels to the workers: plain data, a few kilobytes."""
+"""What one run does, as sent to the workers: plain data, a few kilobytes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,7 +32,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Step:
-    """One stage over one shard, and what is known of its objects from workers that were lost with it."""
+    """One stage over one shard, and what is known about its objects from workers that were lost with it."""
 
     stage: str
     shard: int
@@ -62,7 +62,7 @@ class Step:
 
 @dataclass(frozen=True)
 class ShardReport:
-    """What came of one stage in one shard."""
+    """The outcome of one stage in one shard."""
 
     stage: str
     shard: int

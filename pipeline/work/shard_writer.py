@@ -22,7 +22,7 @@ from pipeline.work.job import Job, ShardReport
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one object."""
+    """The outcome for one object."""
 
     uid: str
     outcome: pa.Table | Failure  # its row, or why there is none

@@ -44,7 +44,7 @@ class BlenderEngine:
         self.blender.close()
 
     def _job(self, main: Path, asset: Row, cameras: Cameras, folder: Path) -> dict:
-        """What `render.blender.worker` is told."""
+        """The job for `render.blender.worker`."""
         # What the importer has done to the asset's frame already is undone first.
         to_z_up = z_up_matrix(asset["up_axis"], asset["rotation"]) @ import_frame(asset["format"], asset["up_axis"]).T
         return {

@@ -32,7 +32,7 @@ KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 @dataclass(frozen=True)
 class Limits:
-    """What one Blender process may take."""
+    """The limits of one Blender process."""
 
     threads: int
     timeout_s: float  # per object

@@ -93,7 +93,7 @@ def _die_with(parent: int) -> None:
 
 
 def run_job(job: dict) -> None:
-    """Do one job; how it ended stands in its manifest."""
+    """Do one job; its manifest says how it ended."""
     try:
         manifest = {"status": "done", **render_object(job)}
     except AssetError as error:

@@ -1,4 +1,4 @@
-"""Animations that a file brings: found, or removed. Views show objects at rest; who wants them to move must know."""
+"""Animations in a file: found, or removed. Views show objects at rest; whoever wants them to move must know."""
 
 import mmap
 from pathlib import Path
