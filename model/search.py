@@ -25,7 +25,7 @@ class Arguments:
     text: tyro.conf.Positional[str]
     """What to look for."""
     run: str = "default"
-    """Name of a run of this corpus, or the folder of another corpus'ss run."""
+    """Name of a run of this corpus, or the folder of another corpus's run."""
     embeddings: str = ""
     """Parquet file written by model.encode for this corpus and run; without it, the corpus is embedded now."""
     top: int = 10

@@ -23,7 +23,7 @@ class ModelConfig(Section):
     timm_overrides: dict[str, Any] = {}
     """Keyword arguments that change it (embed_dim, depth, num_heads)."""
     embed_dim: int = 1024
-    """Width of the shared embedding space; training sets it to that of the corpus'ss encoder."""
+    """Width of the shared embedding space; training sets it to that of the corpus's encoder."""
     num_gaussians: int = 10_000
     """Gaussians drawn from each splat (Uni3D: 10,000 points)."""
     groups: int = 512

@@ -27,9 +27,9 @@ class AssetsConfig(Section):
     max_bytes: int = 500_000_000
     """Largest accepted asset, unpacked."""
     keep_free_bytes: int = runtime(1_000_000_000, ge=0)
-    """Stop the run before a fetch if the corpus'ss disk has less free space than this; not checked for buckets."""
+    """Stop the run before a fetch if the corpus's disk has less free space than this; not checked for buckets."""
     max_corpus_bytes: int = runtime(0, ge=0)
-    """Stop the run before a fetch once the corpus'ss assets take up this much; 0: no limit. Downloads already under
+    """Stop the run before a fetch once the corpus's assets take up this much; 0: no limit. Downloads already under
     way are still stored."""
     batch_size: int = runtime(8)
     """Objects fetched as one batch."""

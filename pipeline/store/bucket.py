@@ -33,7 +33,7 @@ def reaching(path: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = str(error) or type(error).__name__
-        raise StorageError(f"the corpus'ss storage does not serve {path}: {reason}") from error
+        raise StorageError(f"the corpus's storage does not serve {path}: {reason}") from error
 
 
 class BucketFile(io.RawIOBase):

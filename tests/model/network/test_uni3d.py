@@ -88,7 +88,7 @@ def test_wrong_files_are_refused_with_the_reason(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "other.pt")
     with pytest.raises(ConfigError, match="no 'module'"):
         load_uni3d(model, tmp_path / "other.pt")
-    with pytest.raises(ConfigError, match="another size"):
+    with pytest.raises(ConfigError, match="a different size"):
         load_state(model, random_checkpoint("ti"), "ti")
 
 
