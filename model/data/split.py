@@ -6,12 +6,11 @@ all threads share the same pages.
 
 import logging
 import tempfile
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.reading.triplets import Triplets
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row
@@ -27,11 +26,13 @@ COLUMNS = [
 
 
 class RaggedArray:
-    """Arrays [n_i, width] float32 of many objects, one after the other in a temporary memory-mapped file."""
+    """Arrays [n_i, width] float32 of many objects, one after the other in a memory-mapped file without a name.
 
-    def __init__(self, folder: Path, name: str):
-        self._path = folder / name
-        self._file = self._path.open("wb")
+    Nobody has to remove it: its space is free again once the array is gone, or the process, however it ended.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="clip-gs-")  # noqa: SIM115  (open until `close`)
         self._ends = [0]
         self._width = 0
 
@@ -43,9 +44,10 @@ class RaggedArray:
 
     def close(self) -> None:
         """No more objects: the arrays can be read now."""
-        self._file.close()
+        self._file.flush()
         if self._ends[-1]:
-            self._array = np.memmap(self._path, np.float32, "r", shape=(self._ends[-1], self._width))
+            self._array = np.memmap(self._file, np.float32, "r", shape=(self._ends[-1], self._width))
+        self._file.close()  # the mapping holds the file
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -68,7 +70,6 @@ class LoadedSplit:
     uids: list[str]
     captions: list[str]
     labels: dict[str, list[str]]  # name, category, lvis_category
-    folder: tempfile.TemporaryDirectory[str] = field(repr=False)  # holds the memory-mapped files while this lives
 
     def __len__(self) -> int:
         return len(self.uids)
@@ -88,8 +89,7 @@ def load_split(
         ConfigError: an object that cannot be trained on (too few Gaussians or views, NaN), or embeddings of two
             encoders or sizes; the message names object and cure.
     """
-    folder = tempfile.TemporaryDirectory(prefix=f"clip-gs-{split}-")
-    gaussians, images = RaggedArray(Path(folder.name), "gaussians"), RaggedArray(Path(folder.name), "images")
+    gaussians, images = RaggedArray(), RaggedArray()
     rows: list[Row] = []
     for row in Triplets(corpus, split).rows(COLUMNS, *part):
         packed = pack(row)
@@ -112,7 +112,6 @@ def load_split(
         uids=[row["uid"] for row in rows],
         captions=[row["caption"] for row in rows],
         labels={key: [row[key] or "" for row in rows] for key in ("name", "category", "lvis_category")},
-        folder=folder,
     )
 
 
