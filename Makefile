@@ -23,7 +23,6 @@ demo: $(VENV)/installed samples
 
 test: $(VENV)/installed
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/python -m pytest tests -n $(JOBS) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder \
 		$(if $(COVERAGE),--cov --cov-report=json:.cache/coverage.json -p tests.coverage_floor)
 
