@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from caption.retrieval import caption_recall, object_vectors
-from pipeline.errors import ConfigError
-from pipeline.exit_code import exit_code
+from pipeline.base.errors import ConfigError
+from pipeline.base.exit_code import exit_code
 from pipeline.store.corpus_store import CorpusStore
 
 CAPTION_COLUMNS = ["uid", "caption", "caption_source"]

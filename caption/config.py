@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 
 from caption.registry import CAPTIONERS, ENCODERS
-from pipeline.plugins import check_name
-from pipeline.settings import Section, runtime
+from pipeline.base.plugins import check_name
+from pipeline.base.settings import Section, runtime
 
 
 class EncoderConfig(Section):

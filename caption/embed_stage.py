@@ -6,7 +6,7 @@ import torch
 from caption.config import EmbedConfig
 from caption.encoders import load_encoder
 from pipeline.compat.devices import cuda_is_available
-from pipeline.stage import Failure, Resources, Row, Stage, StageContext
+from pipeline.stages.stage import Failure, Resources, Row, Stage, StageContext
 from pipeline.values.pictures import open_view
 
 

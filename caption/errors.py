@@ -1,6 +1,6 @@
 """Reasons why an object has no caption."""
 
-from pipeline.errors import AssetError, PipelineError
+from pipeline.base.errors import AssetError, PipelineError
 
 
 class BadRender(AssetError):

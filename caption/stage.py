@@ -5,7 +5,7 @@ from caption.captioners.result import Caption
 from caption.config import CaptionConfig
 from caption.pictures.subject import ASSET_COLUMNS, VIEW_COLUMNS, Subject
 from pipeline.compat.devices import cuda_is_available
-from pipeline.stage import Failure, Resources, Row, Stage, StageContext
+from pipeline.stages.stage import Failure, Resources, Row, Stage, StageContext
 
 OBJECTS = 32
 """Objects given to a model's captioner at once, so that it prepares some while the model works on others."""

@@ -1,8 +1,8 @@
 """Making corpora of the fake stages, and looking into them."""
 
 from pipeline import Corpus
-from pipeline.config import Config
 from pipeline.executors import local
+from pipeline.stages.config import Config
 from pipeline.work.job import Job, ShardReport
 
 UIDS = "ant,bee,broken,cat,dog,failure,gnu"

@@ -18,7 +18,7 @@ from unittest import mock
 from fakes.corpus import errors_of, run_all, uids_of
 from fakes.stages import SLOW, SLOW_FIT, log_of
 from pipeline import Corpus
-from pipeline.config import load_config
+from pipeline.stages.config import load_config
 from pipeline.state.planning import ensure_planned
 from pipeline.state.verify import verify
 from pipeline.work.at_work import AtWork

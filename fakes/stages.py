@@ -14,14 +14,14 @@ import numpy as np
 from PIL import Image
 
 from fit_gaussians.config import FitConfig
-from pipeline import registry
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.sources import SOURCES, AssetSource, Fetched
-from pipeline.errors import AssetError, ConfigError, WorkerCrash
+from pipeline.base.errors import AssetError, ConfigError, WorkerCrash
 from pipeline.pack.config import PackConfig
 from pipeline.report.config import ReportConfig
-from pipeline.stage import ConfigT, CorpusStage, Failure, Resources, Stage
-from pipeline.stage_entry import CorpusStageEntry, ShardStageEntry
+from pipeline.stages import registry
+from pipeline.stages.entries import CorpusStageEntry, ShardStageEntry
+from pipeline.stages.stage import ConfigT, CorpusStage, Failure, Resources, Stage
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row
 from pipeline.store.schema import ASSETS, GAUSSIANS, INDEX, VIEWS

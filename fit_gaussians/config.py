@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.settings import Section, runtime
+from pipeline.base.settings import Section, runtime
 
 
 class FitConfig(Section):

@@ -16,9 +16,9 @@ from fit_gaussians.rasterize import Backend
 from fit_gaussians.recipe.initialise import initial_gaussians
 from fit_gaussians.storage import prepare_for_storage
 from fit_gaussians.views import MIN_COVERED_PIXELS, Views, read_views, split_views
+from pipeline.base.errors import AssetError, ConfigError
 from pipeline.compat.devices import cuda_is_available
-from pipeline.errors import AssetError, ConfigError
-from pipeline.stage import Failure, Resources, Row, Stage, StageContext
+from pipeline.stages.stage import Failure, Resources, Row, Stage, StageContext
 from pipeline.values.splat import Gaussians
 
 logger = logging.getLogger(__name__)

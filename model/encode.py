@@ -20,8 +20,8 @@ import tyro
 
 from model.data.similarity import rotate
 from model.splat_encoder import load_encoder
-from pipeline.errors import AssetError, ConfigError, PipelineError
-from pipeline.exit_code import exit_code
+from pipeline.base.errors import AssetError, ConfigError, PipelineError
+from pipeline.base.exit_code import exit_code
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.table_writer import TableWriter
 from pipeline.values.asset_formats import ASSET_FORMATS

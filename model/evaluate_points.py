@@ -17,8 +17,8 @@ from model.evaluation.point_sets import read_point_set, splat_of_points
 from model.evaluation.retrieval import with_interval
 from model.evaluation.zero_shot import class_average, class_vectors, top_k_hits
 from model.splat_encoder import load_encoder
-from pipeline.errors import ConfigError, PipelineError
-from pipeline.exit_code import exit_code
+from pipeline.base.errors import ConfigError, PipelineError
+from pipeline.base.exit_code import exit_code
 
 TOP_KS = (1, 3, 5)
 CLOUDS_AT_ONCE = 64

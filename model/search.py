@@ -11,8 +11,8 @@ from rich.table import Table
 
 from model.encode import corpus_splats
 from model.splat_encoder import load_encoder
-from pipeline.errors import ConfigError, PipelineError
-from pipeline.exit_code import exit_code
+from pipeline.base.errors import ConfigError, PipelineError
+from pipeline.base.exit_code import exit_code
 from pipeline.store.corpus_store import CorpusStore
 
 

@@ -10,7 +10,7 @@ import torch
 from model.embed import embed_splats
 from model.network.encoder import ClipGS
 from model.network.pretrained import from_pretrained
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 from model.config import EvaluateConfig, TrainConfig
 from model.evaluation.evaluate import evaluate
 from model.training.train import train
-from pipeline.stage import CorpusStage
+from pipeline.stages.stage import CorpusStage
 from pipeline.store.corpus_store import CorpusStore
 
 

@@ -12,25 +12,25 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import logs
+from pipeline.base import logs
+from pipeline.base.errors import ConfigError, StorageError, WorkerCrash
+from pipeline.base.exit_code import exit_code
+from pipeline.base.logs import LogStyle
+from pipeline.base.version import code_version
 from pipeline.command.command_line import Options, Request, parse, parse_shards
 from pipeline.command.help import PROGRAM
 from pipeline.command.progress import StageProgress
 from pipeline.command.status import corpus_plan, corpus_status, new_corpus_plan
 from pipeline.command.status_tables import duration, plan_table, status_table
 from pipeline.command.summary import failure_table, summary_tables, write_summary
-from pipeline.errors import ConfigError, StorageError, WorkerCrash
 from pipeline.executors.machine import default_workers
-from pipeline.exit_code import exit_code
-from pipeline.logs import LogStyle
-from pipeline.registry import CORPUS_STAGES, PLUGIN_ERROR, SHARD_STAGES
+from pipeline.stages.registry import CORPUS_STAGES, PLUGIN_ERROR, SHARD_STAGES
 from pipeline.state.ledger import Redo
 from pipeline.state.planning import ensure_planned, keep_config, list_objects
 from pipeline.state.records import find_manifest, read_manifest
 from pipeline.state.verify import repair, verify
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.full_disk import is_full, what_is_full
-from pipeline.version import code_version
 from pipeline.work.agenda import Agenda, due_corpus_stages, make_agenda
 from pipeline.work.corpus_runner import is_due, run_corpus_stage
 from pipeline.work.job import Job

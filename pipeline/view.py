@@ -12,8 +12,8 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
-from pipeline.errors import AssetError, ConfigError
-from pipeline.exit_code import exit_code
+from pipeline.base.errors import AssetError, ConfigError
+from pipeline.base.exit_code import exit_code
 from pipeline.reading.corpus import Corpus
 
 CLASSIC_EPS2D = 0.3  # what a PLY without a note was most likely fitted with

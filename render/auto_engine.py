@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.store.rows import Row
 from render.cameras import Cameras
 from render.engine import Engine, Rendering, Unsupported

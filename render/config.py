@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.settings import Section, runtime
+from pipeline.base.settings import Section, runtime
 from render.view_sets import directions
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.store.rows import Row
 from render.cameras import Cameras
 from render.layers import RenderedView

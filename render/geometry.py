@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.frames import Y_UP_TO_Z_UP, z_up_matrix
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import WorkerCrash
+from pipeline.base.errors import WorkerCrash
 from render.images import straight_srgb
 
 

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.errors import AssetError, ConfigError, PipelineError
-from pipeline.stage import Failure, Resources, Row, Stage, StageContext
+from pipeline.base.errors import AssetError, ConfigError, PipelineError
+from pipeline.stages.stage import Failure, Resources, Row, Stage, StageContext
 from pipeline.values.gltf import is_gltf
 from render.auto_engine import AutoEngine, blender_is_installed
 from render.cameras import Cameras, cameras_at

@@ -27,7 +27,7 @@ from caption.stage import CaptionStage
 from pipeline import Corpus
 from pipeline.assets.properties import parse_properties
 from pipeline.compat.torchvision_shim import prepare_torchvision
-from pipeline.stage import StageContext
+from pipeline.stages.stage import StageContext
 from pipeline.store.rows import Row
 
 VIEWS, SIZE = 36, 512  # of the default render config

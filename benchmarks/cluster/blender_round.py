@@ -11,7 +11,7 @@ from pathlib import Path
 from fakes.corpus import errors_of, uids_of
 from fakes.fault_round import Outcome, TwoNodes, command_line, descendants, end, fingerprint, wait_until
 from pipeline import Corpus
-from pipeline.config import load_config
+from pipeline.stages.config import load_config
 from pipeline.state.verify import verify
 from pipeline.work.at_work import AtWork, Note
 

@@ -27,7 +27,7 @@ from fakes import stages as fake_stages
 from fakes.corpus import errors_of, uids_of
 from fakes.fault_round import CONFIG, OBJECTS, SHARDS, TABLES, undisturbed
 from pipeline import Corpus
-from pipeline.config import load_config
+from pipeline.stages.config import load_config
 from pipeline.state.verify import verify
 
 SHARED, HOME = Path("/mnt/shared"), Path("/mnt/home")  # as all nodes see them; the home is another one on each

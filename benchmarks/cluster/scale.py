@@ -21,13 +21,13 @@ from benchmarks.record import record
 from fakes.synthetic_corpus import object_row
 from pipeline import Corpus
 from pipeline.assets.sources import SOURCES, AssetSource, Fetched
+from pipeline.base.settings import content_hash
 from pipeline.command.status import corpus_status
-from pipeline.config import Config
 from pipeline.pack.config import PackConfig
 from pipeline.pack.files import plan_files
 from pipeline.pack.survey import survey_corpus
-from pipeline.registry import SHARD_STAGES
-from pipeline.settings import content_hash
+from pipeline.stages.config import Config
+from pipeline.stages.registry import SHARD_STAGES
 from pipeline.state.lineage import stage_content
 from pipeline.state.planning import ensure_planned
 from pipeline.state.records import read_manifest

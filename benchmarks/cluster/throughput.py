@@ -23,8 +23,8 @@ from benchmarks.cluster import NAME
 from benchmarks.record import record
 from pipeline import Corpus
 from pipeline.command.status import corpus_plan
-from pipeline.config import Config
 from pipeline.executors import local
+from pipeline.stages.config import Config
 from pipeline.state.planning import ensure_planned
 from pipeline.state.records import read_manifest
 from pipeline.work.agenda import make_agenda

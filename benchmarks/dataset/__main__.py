@@ -34,10 +34,10 @@ from PIL import Image
 from benchmarks.dataset.packing import pack_apart, times_over
 from benchmarks.record import RESULTS, record
 from pipeline import Corpus
-from pipeline.config import Config
 from pipeline.pack.stage import PackStage
 from pipeline.reading.torch_stream import COLUMNS, DECODED_ROWS, TripletStream
 from pipeline.reading.triplets import Triplets
+from pipeline.stages.config import Config
 from pipeline.store.rows import Row, table_from_rows
 from pipeline.store.schema import INDEX, TABLES, TRIPLET_TABLES, triplets_schema
 from pipeline.values.pictures import view_pixels

@@ -17,7 +17,7 @@ from benchmarks.record import commit
 from fit_gaussians.config import FitConfig
 from fit_gaussians.stage import FitStage
 from pipeline import Corpus
-from pipeline.stage import Failure, StageContext
+from pipeline.stages.stage import Failure, StageContext
 from pipeline.store.rows import Row
 from pipeline.store.schema import GAUSSIANS
 

@@ -16,8 +16,8 @@ from fit_gaussians.metrics import measure
 from fit_gaussians.stage import prepare
 from fit_gaussians.storage import prepare_for_storage
 from pipeline import Corpus
-from pipeline.errors import PipelineError
-from pipeline.stage import StageContext
+from pipeline.base.errors import PipelineError
+from pipeline.stages.stage import StageContext
 from pipeline.store.rows import Row
 from render.config import RenderConfig
 from render.stage import RenderStage

@@ -19,7 +19,7 @@ from fit_gaussians.cpu.fit import fit_on_cpu
 from fit_gaussians.metrics import measure
 from fit_gaussians.stage import prepare
 from pipeline import Corpus
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.store.rows import Row
 
 logger = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from benchmarks.fit.reach import climb, first_to_reach
 from fit_gaussians.config import FitConfig
 from fit_gaussians.stage import FitStage
 from pipeline import Corpus
-from pipeline.errors import PipelineError
-from pipeline.stage import Failure, StageContext
+from pipeline.base.errors import PipelineError
+from pipeline.stages.stage import Failure, StageContext
 from pipeline.store.rows import Row
 from render.config import RenderConfig
 from render.stage import RenderStage

@@ -21,8 +21,8 @@ import numpy as np
 from benchmarks.record import record
 from benchmarks.render.views import assets_of, evenly
 from pipeline import Corpus
-from pipeline.errors import PipelineError
-from pipeline.stage import StageContext
+from pipeline.base.errors import PipelineError
+from pipeline.stages.stage import StageContext
 from pipeline.store.rows import Row
 from render.config import RenderConfig
 from render.stage import RenderStage

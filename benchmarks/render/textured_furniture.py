@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.sources import AssetSource, Fetched, make_source
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.store.rows import Row
 
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tga"}

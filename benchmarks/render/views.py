@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import Corpus
-from pipeline.errors import PipelineError
-from pipeline.stage import StageContext
+from pipeline.base.errors import PipelineError
+from pipeline.stages.stage import StageContext
 from pipeline.store.rows import Row
 from render.config import RenderConfig
 from render.stage import RenderStage

@@ -3,7 +3,7 @@
 from caption.captioners.result import Captioner
 from caption.config import CaptionConfig
 from caption.registry import CAPTIONERS
-from pipeline import plugins
+from pipeline.base import plugins
 
 
 def load_captioner(config: CaptionConfig, threads: int = 1) -> Captioner:

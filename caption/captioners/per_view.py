@@ -12,7 +12,7 @@ from caption.config import CaptionConfig
 from caption.encoders import Encoder
 from caption.errors import BadCaption
 from caption.prompts import load_prompt
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 
 _MERGE_PROMPT = "merge-v1"
 

@@ -16,7 +16,7 @@ from caption.captioners.questions import Question, Reply
 from caption.captioners.vision import VisionCaptioner
 from caption.config import CaptionConfig
 from caption.errors import ServerFailure
-from pipeline.errors import AssetError, ConfigError, Timeout
+from pipeline.base.errors import AssetError, ConfigError, Timeout
 from pipeline.values.pictures import over_background
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from caption.encoders import Encoder
 from caption.pictures.subject import Subject
 from caption.pictures.views import candidate_views, check_render, choose_views, thumbnails, view_coverage
 from caption.prompts import load_prompt
-from pipeline.errors import AssetError, PipelineError
+from pipeline.base.errors import AssetError, PipelineError
 from pipeline.store.read_ahead import read_ahead
 
 

@@ -11,8 +11,8 @@ from caption.captioners.questions import Question, Reply
 from caption.captioners.vision import VisionCaptioner
 from caption.config import CaptionConfig
 from caption.weights import weights_hash
+from pipeline.base.errors import ConfigError
 from pipeline.compat.torchvision_shim import prepare_torchvision
-from pipeline.errors import ConfigError
 from pipeline.values.pictures import over_background
 
 logger = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from PIL import Image
 
 from caption.config import EncoderConfig
 from caption.registry import ENCODERS
-from pipeline import plugins
-from pipeline.errors import ConfigError
+from pipeline.base import plugins
+from pipeline.base.errors import ConfigError
 
 
 class Encoder(Protocol):

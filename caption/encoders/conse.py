@@ -17,8 +17,8 @@ from PIL import Image
 from caption.config import EncoderConfig
 from caption.encoders.batching import prepared_batches
 from caption.weights import weights_hash
+from pipeline.base.errors import ConfigError
 from pipeline.compat.torchvision_shim import prepare_torchvision
-from pipeline.errors import ConfigError
 from pipeline.values.pictures import over_background
 
 if TYPE_CHECKING:

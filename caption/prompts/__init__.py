@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 
 _FOLDER = Path(__file__).parent
 

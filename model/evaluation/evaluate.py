@@ -15,7 +15,7 @@ from model.evaluation.label_sets import classes_of, label_set
 from model.evaluation.retrieval import retrieval, with_interval
 from model.network.pretrained import from_pretrained
 from model.training.threads import torch_threads
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.store.corpus_store import CorpusStore
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 
 
 def label_set(name: str) -> list[str]:

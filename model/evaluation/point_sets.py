@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from model.data.similarity import rotate
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.values.frames import Y_UP_TO_Z_UP
 from pipeline.values.packed import COLORS, MEANS, OPACITY, QUATS, SCALES, WIDTH
 

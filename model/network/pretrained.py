@@ -8,7 +8,7 @@ from safetensors.torch import load, save
 
 from model.network.encoder import ClipGS
 from model.network.registry import parse_model_config
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.store.corpus_store import CorpusStore
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"

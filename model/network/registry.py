@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from pipeline.errors import ConfigError
-from pipeline.settings import Section
+from pipeline.base.errors import ConfigError
+from pipeline.base.settings import Section
 
 Order = Literal["xyz", "hilbert", "morton"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from model.network.encoder import ClipGS
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 
 # Parts of timm's image model that Uni3D stores and never uses.
 UNUSED_PREFIXES = tuple(

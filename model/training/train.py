@@ -8,7 +8,7 @@ import torch
 from model.config import TrainConfig
 from model.training.threads import torch_threads
 from model.training.trainer import Ranks, Trainer
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.store.corpus_store import CorpusStore
 
 logger = logging.getLogger(__name__)

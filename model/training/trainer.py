@@ -28,8 +28,8 @@ from model.training.initialise import initialise
 from model.training.optim import make_optimizer, rate_factor
 from model.training.progress import TrainingProgress
 from model.training.run_record import Metrics
-from pipeline.errors import ConfigError
-from pipeline.settings import content_hash
+from pipeline.base.errors import ConfigError
+from pipeline.base.settings import content_hash
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.read_ahead import read_ahead
 

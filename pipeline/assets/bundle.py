@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from pipeline.assets.sources import Fetched
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can tell
 

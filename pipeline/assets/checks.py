@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.asset_formats import USD_LAYERS
 from pipeline.values.gltf import read_gltf
 

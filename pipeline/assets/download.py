@@ -22,7 +22,7 @@ from urllib3.util import Retry
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.transfer import Passing, Transfer
-from pipeline.errors import AssetError, Missing, Timeout, Unreachable
+from pipeline.base.errors import AssetError, Missing, Timeout, Unreachable
 
 logger = logging.getLogger(__name__)
 

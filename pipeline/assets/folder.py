@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.assets.checks import CHECKS
 from pipeline.assets.gather import gather
 from pipeline.assets.sources import AssetSource, Fetched
-from pipeline.errors import AssetError, ConfigError
+from pipeline.base.errors import AssetError, ConfigError
 from pipeline.store.rows import Row
 
 MAX_SLUG = 60

@@ -6,7 +6,7 @@ from typing import Protocol
 from pipeline.assets.checks import check_file
 from pipeline.assets.references import cut, inside, named_files
 from pipeline.assets.sources import Fetched
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 
 MAX_FILES = 1000
 

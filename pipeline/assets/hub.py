@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.download import Downloader, check_address
-from pipeline.errors import AssetError, ConfigError, Timeout, Unreachable
+from pipeline.base.errors import AssetError, ConfigError, Timeout, Unreachable
 from pipeline.store.leftovers import owned_name, remove_dead
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.store.rows import Row
 from pipeline.store.schema import SPLITS
 

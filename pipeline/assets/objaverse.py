@@ -10,7 +10,7 @@ from pipeline.assets.config import AssetsConfig
 from pipeline.assets.objaverse_files import UID, Annotation, ObjaverseFiles
 from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.store.rows import Row
 
 # Sketchfab's short names; the dataset's card gives the versions.

@@ -18,7 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.download import Downloader
 from pipeline.assets.hub import HubDataset
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.store.read_ahead import read_ahead
 
 REPOSITORY = "datasets/allenai/objaverse"

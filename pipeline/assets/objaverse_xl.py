@@ -25,7 +25,7 @@ from pipeline.assets.hub import HubDataset
 from pipeline.assets.objaverse_files import ObjaverseFiles
 from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
-from pipeline.errors import ConfigError, Missing, Modified
+from pipeline.base.errors import ConfigError, Missing, Modified
 from pipeline.store.rows import Row
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from xml.sax.saxutils import unescape
 
 from pipeline.assets.gltf_images import remove_images
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.gltf import is_gltf, read_gltf
 
 # A texture statement of an MTL file: options, then the file's name. These take up to this many numbers, any other

@@ -9,7 +9,7 @@ from pipeline.assets.download import Downloader, check_address
 from pipeline.assets.folder import DiskFolder
 from pipeline.assets.gather import gather
 from pipeline.assets.sources import AssetSource, Fetched
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 
 
 class RemoteSource(AssetSource):

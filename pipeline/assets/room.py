@@ -4,7 +4,7 @@ import shutil
 import threading
 
 from pipeline.assets.config import AssetsConfig
-from pipeline.errors import StorageError
+from pipeline.base.errors import StorageError
 from pipeline.store.corpus_store import CorpusStore
 
 GB = 1e9

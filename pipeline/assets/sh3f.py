@@ -19,7 +19,7 @@ import numpy as np
 from pipeline.assets.gather import gather
 from pipeline.assets.properties import parse_properties
 from pipeline.assets.sources import AssetSource, Fetched
-from pipeline.errors import AssetError, ConfigError
+from pipeline.base.errors import AssetError, ConfigError
 from pipeline.store.rows import Row
 
 logger = logging.getLogger(__name__)

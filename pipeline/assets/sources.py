@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import plugins
 from pipeline.assets.config import AssetsConfig
+from pipeline.base import plugins
 from pipeline.store.rows import Row
 
 # name -> where its class is; imported only when it is asked for. Packages may add others (docs/extend.md).

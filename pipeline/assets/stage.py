@@ -8,8 +8,8 @@ from pipeline.assets.bundle import bundle, sha256_of
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.room import Room
 from pipeline.assets.sources import make_source
-from pipeline.errors import AssetError, Timeout, Unreachable
-from pipeline.stage import Failure, Resources, Row, Stage
+from pipeline.base.errors import AssetError, Timeout, Unreachable
+from pipeline.stages.stage import Failure, Resources, Row, Stage
 from pipeline.store.schema import INDEX
 
 # Of the formats' own frames; FBX, Collada and USD files say themselves which axis is up, and Blender follows them.

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import requests
 
-from pipeline.errors import AssetError, Modified, Timeout
+from pipeline.base.errors import AssetError, Modified, Timeout
 
 _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)$")
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.base.errors import ConfigError
+from pipeline.base.logs import LogStyle
 from pipeline.command.help import FLAG_STYLE, PROGRAM, print_help, wants_help
-from pipeline.config import Config, load_config
-from pipeline.errors import ConfigError
-from pipeline.logs import LogStyle
-from pipeline.registry import STAGES
+from pipeline.stages.config import Config, load_config
+from pipeline.stages.registry import STAGES
 from pipeline.state.records import find_manifest
 from pipeline.store.corpus_store import CorpusStore
 

@@ -6,9 +6,9 @@ from typing import Any
 import tyro
 from pydantic import BaseModel, create_model
 
-from pipeline.config import Config
-from pipeline.errors import ConfigError
-from pipeline.version import PACKAGE, code_version
+from pipeline.base.errors import ConfigError
+from pipeline.base.version import PACKAGE, code_version
+from pipeline.stages.config import Config
 
 PROGRAM = "python -m pipeline.run"
 FLAG_STYLE = (tyro.conf.FlagCreatePairsOff,)

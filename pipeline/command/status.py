@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.config import Config
-from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
+from pipeline.stages.config import Config
+from pipeline.stages.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.state.ledger import Ledger
 from pipeline.state.planning import Listing
 from pipeline.state.records import find_done, read_manifest

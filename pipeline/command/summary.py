@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.command.status import count_stages
-from pipeline.config import Config
-from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
+from pipeline.stages.config import Config
+from pipeline.stages.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.state.ledger import Ledger
 from pipeline.state.records import find_done, read_manifest
 from pipeline.store.corpus_store import CorpusStore

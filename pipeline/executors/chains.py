@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from pipeline.errors import PipelineError, WorkerCrash
+from pipeline.base.errors import PipelineError, WorkerCrash
 from pipeline.executors.watch import Watch
 from pipeline.work.at_work import AtWork
 from pipeline.work.job import Chains, Job, ShardReport, Step

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import ray
 from ray import exceptions
 
-from pipeline.errors import WorkerCrash
-from pipeline.stage import Resources
+from pipeline.base.errors import WorkerCrash
+from pipeline.stages.stage import Resources
 
 OBJECT_STORE_BYTES = 100_000_000  # of a cluster that we start: what travels is descriptions
 

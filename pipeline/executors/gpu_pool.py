@@ -13,10 +13,10 @@ from typing import Any
 import ray
 from ray import exceptions
 
-from pipeline import logs
-from pipeline.errors import WorkerCrash
+from pipeline.base import logs
+from pipeline.base.errors import WorkerCrash
 from pipeline.executors.machine import thread_environment
-from pipeline.stage import Resources
+from pipeline.stages.stage import Resources
 from pipeline.work.job import Job, ShardReport, Step
 from pipeline.work.policy import Policy
 from pipeline.work.runner import run_shard

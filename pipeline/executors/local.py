@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from pipeline import logs
-from pipeline.errors import ConfigError, WorkerCrash
+from pipeline.base import logs
+from pipeline.base.errors import ConfigError, WorkerCrash
 from pipeline.executors.chains import OnReport, run_chains
 from pipeline.executors.machine import available_cpus, default_workers, thread_environment
 from pipeline.work.job import Chains, Job, ShardReport, Step

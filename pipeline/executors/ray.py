@@ -15,8 +15,8 @@ import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipeline import logs
-from pipeline.errors import ConfigError
+from pipeline.base import logs
+from pipeline.base.errors import ConfigError
 from pipeline.executors.chains import OnReport, run_chains
 from pipeline.executors.cluster import (
     CRASHES,
@@ -30,7 +30,7 @@ from pipeline.executors.cluster import (
 from pipeline.executors.gpu_pool import GpuPool, GpuStep
 from pipeline.executors.machine import thread_environment
 from pipeline.executors.metrics import RunMetrics
-from pipeline.stage import Resources
+from pipeline.stages.stage import Resources
 from pipeline.work.job import Chains, Job, ShardReport, Step
 from pipeline.work.runner import run_shard
 from pipeline.work.stage_objects import StageObjects

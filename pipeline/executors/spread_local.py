@@ -8,17 +8,17 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from pipeline import logs
-from pipeline.errors import WorkerCrash
+from pipeline.base import logs
+from pipeline.base.errors import WorkerCrash
+from pipeline.base.logs import LogStyle
 from pipeline.executors.local import end_with_parent, environment
 from pipeline.executors.machine import default_workers, thread_environment
-from pipeline.logs import LogStyle
 
 
 def spread(
     function: Callable[[Any], Any], items: Sequence[Any], at_once: int, memory_gb: float, workers: int
 ) -> list[Any]:
-    """`function(item)` of every item, in their order (see `pipeline.stage.Spread`).
+    """`function(item)` of every item, in their order (see `pipeline.stages.stage.Spread`).
 
     Args:
         memory_gb: not looked at: `at_once` is what bounds the memory here.

@@ -6,11 +6,11 @@ from typing import Any
 import ray
 from ray import exceptions
 
-from pipeline import logs
+from pipeline.base import logs
+from pipeline.base.logs import LogStyle
 from pipeline.executors.cluster import CRASHES, cluster, fitting, node_resources, tasks_at_once, worker_crash
 from pipeline.executors.machine import thread_environment
-from pipeline.logs import LogStyle
-from pipeline.stage import Resources
+from pipeline.stages.stage import Resources
 
 TASKS_PER_CPU = 2  # under way: enough that no CPU waits for the driver
 RETRIES = 2  # of a task whose process or node died
@@ -19,7 +19,7 @@ RETRIES = 2  # of a task whose process or node died
 def spread(
     function: Callable[[Any], Any], items: Sequence[Any], at_once: int, memory_gb: float, workers: int
 ) -> list[Any]:
-    """`function(item)` of every item, in their order (see `pipeline.stage.Spread`).
+    """`function(item)` of every item, in their order (see `pipeline.stages.stage.Spread`).
 
     Args:
         at_once: not looked at: Ray starts no more on a node than it has CPUs and memory for.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import Timeout
+from pipeline.base.errors import Timeout
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.work.at_work import AtWork, Note
 from pipeline.work.job import Step

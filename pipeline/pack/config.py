@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pipeline.settings import Section, runtime
+from pipeline.base.settings import Section, runtime
 
 
 class PackConfig(Section):

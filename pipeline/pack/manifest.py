@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipeline.base.version import code_version
 from pipeline.pack.survey import Survey
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.packed import PackedFile, PackedManifest, read_packed_manifest
-from pipeline.version import code_version
 
 
 def build_manifest(

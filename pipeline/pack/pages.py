@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.pack import thrift
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.schema import TABLES, is_large

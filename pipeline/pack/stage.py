@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.pack.attribution import write_attribution
 from pipeline.pack.card import render_card, render_citation
 from pipeline.pack.config import PackConfig
@@ -13,7 +13,7 @@ from pipeline.pack.files import PlannedFile, plan_files, write_file
 from pipeline.pack.generation import NewFiles, remove_older
 from pipeline.pack.manifest import build_manifest
 from pipeline.pack.survey import Survey, survey_corpus
-from pipeline.stage import CorpusStage, one_by_one
+from pipeline.stages.stage import CorpusStage, one_by_one
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.packed import FOLDER, MANIFEST, PackedFile, PackedManifest
 from pipeline.store.schema import SPLITS

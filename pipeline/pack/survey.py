@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.base.settings import content_hash
+from pipeline.base.version import code_version
 from pipeline.pack.config import PackConfig
 from pipeline.pack.gates import Gate, gate_columns, gates
-from pipeline.settings import content_hash
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.read_ahead import read_ahead
 from pipeline.store.rows import Row, rows_from_table
 from pipeline.store.schema import SPLITS, TRIPLET_TABLES
 from pipeline.store.shard_reader import TableReader
 from pipeline.store.table_writer import METADATA_KEY
-from pipeline.version import code_version
 
 # Columns of which the card lists the values with counts, and those of which it gives quantiles; by table.
 COUNTED = {

@@ -2,7 +2,7 @@
 
 import os
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.reading.lookup import find_object
 from pipeline.reading.objects import CorpusObject
 from pipeline.reading.search import Found, search_corpus

@@ -3,7 +3,7 @@
 import json
 import logging
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.store.corpus_store import CorpusStore
 
 logger = logging.getLogger(__name__)

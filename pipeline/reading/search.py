@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.reading.triplets import Triplets
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row

@@ -1,6 +1,6 @@
 """Config of the report stage."""
 
-from pipeline.settings import Section, runtime
+from pipeline.base.settings import Section, runtime
 
 
 class ReportConfig(Section):

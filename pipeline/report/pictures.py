@@ -6,8 +6,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from pipeline.base.errors import ConfigError
 from pipeline.compat.devices import cuda_is_available
-from pipeline.errors import ConfigError
 from pipeline.store.rows import Row
 from pipeline.values.pictures import decode_view
 from pipeline.values.splat import Gaussians

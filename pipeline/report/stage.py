@@ -15,7 +15,7 @@ from pipeline.report.objects import Measured, measured_objects, spread
 from pipeline.report.overview import corpus_stages, count_objects, count_stages, pack_figures, read_failures
 from pipeline.report.page import render_template
 from pipeline.report.training import read_runs
-from pipeline.stage import CorpusStage
+from pipeline.stages.stage import CorpusStage
 from pipeline.store.corpus_store import CorpusStore
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.config import Config
-from pipeline.errors import ConfigError
-from pipeline.settings import content_hash
-from pipeline.stage_entry import ShardStageEntry
+from pipeline.base.errors import ConfigError
+from pipeline.base.settings import content_hash
+from pipeline.stages.config import Config
+from pipeline.stages.entries import ShardStageEntry
 from pipeline.state.lineage import differences, stage_content, with_defaults
 from pipeline.state.records import read_manifest
 from pipeline.store.corpus_store import CorpusStore

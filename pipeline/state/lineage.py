@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config import Config
-from pipeline.stage_entry import ShardStageEntry
+from pipeline.stages.config import Config
+from pipeline.stages.entries import ShardStageEntry
 
 
 def upstream(stage: str, stages: Mapping[str, ShardStageEntry]) -> list[str]:

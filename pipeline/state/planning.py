@@ -15,15 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.assets.config import AssetsConfig
-from pipeline.config import Config
-from pipeline.errors import ConfigError
-from pipeline.settings import content_hash
+from pipeline.base.errors import ConfigError
+from pipeline.base.settings import content_hash
+from pipeline.base.version import code_version
+from pipeline.stages.config import Config
 from pipeline.state.lineage import differences, with_defaults
 from pipeline.state.records import MANIFEST, CorpusManifest, find_manifest, read_manifest
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row, table_from_rows
 from pipeline.store.schema import INDEX
-from pipeline.version import code_version
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.store.corpus_store import PLAN_AGAIN, CorpusStore
 from pipeline.store.record import Record
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.config import Config
-from pipeline.errors import AssetError, ConfigError
+from pipeline.base.errors import AssetError, ConfigError
 from pipeline.pack.manifest import check_folder
-from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
+from pipeline.stages.config import Config
+from pipeline.stages.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.state.ledger import Ledger
 from pipeline.state.records import done_path, find_done
 from pipeline.store.corpus_store import CorpusStore

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
-from pipeline.errors import StorageError
+from pipeline.base.errors import StorageError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -17,7 +17,7 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.store.bucket import OPTIONS, READERS, BucketFile, abort_old_uploads, reaching, read_footer, read_small
 from pipeline.store.leftovers import SCRATCH, owned_name, remove_dead
 from pipeline.store.record import Record

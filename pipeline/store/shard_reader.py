@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row, rows_from_table
 from pipeline.store.schema import ADDED_COLUMNS, TABLES

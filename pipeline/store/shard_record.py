@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Self
 
-from pipeline.settings import content_hash
+from pipeline.base.settings import content_hash
 from pipeline.store.record import Record
 
 Fingerprints = dict[str, str]  # of rows, by uid, in the shard's order

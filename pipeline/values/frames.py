@@ -9,7 +9,7 @@ turns y up into z up. `center`, `scale`, `up_axis` and `rotation` are columns of
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 
 # glTF's and Blender's convention: x stays, (x, y, z) becomes (x, -z, y), so that a front of -z becomes +y.
 Y_UP_TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.paths import file_inside
 
 HEADER = struct.Struct("<4sII")  # magic, version, length of the whole file (section 4.4.2)

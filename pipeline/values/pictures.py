@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 
 VIEW_FORMATS = ("WEBP", "PNG", "JPEG")
 """What views are rendered and packed as; Pillow would try all that it knows."""

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from plyfile import PlyData, PlyElement, PlyParseError
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.splat import MAX_SH_DEGREE, SH_C0, Gaussians, rest_count
 
 BEFORE_REST = ("x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2")

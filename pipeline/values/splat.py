@@ -1,5 +1,6 @@
 """What a splat is, after activation: the dataclass that rows, files, the rasterizer and the metrics speak."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,8 +67,7 @@ class Gaussians:
 
     @property
     def sh_degree(self) -> int:
-        count: int = self.sh_rest.shape[1]
-        return round(float(1 + count) ** 0.5) - 1
+        return math.isqrt(1 + self.sh_rest.shape[1]) - 1
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of every splat by attribute name; not `sh_rest`."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.registry import CORPUS_STAGES
+from pipeline.stages.registry import CORPUS_STAGES
 from pipeline.state.ledger import Ledger
 from pipeline.state.lineage import upstream
 from pipeline.work.corpus_runner import is_due

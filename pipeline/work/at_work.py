@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.logs import working_on
+from pipeline.base.logs import working_on
 from pipeline.store.corpus_store import TEMPORARY, CorpusStore
 
 

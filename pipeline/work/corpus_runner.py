@@ -3,11 +3,11 @@
 import time
 from functools import partial
 
-from pipeline.config import Config
-from pipeline.registry import CORPUS_STAGES, SHARD_STAGES
-from pipeline.settings import content_hash
-from pipeline.stage import Spread
-from pipeline.stage_entry import CorpusStageEntry, missing_package
+from pipeline.base.settings import content_hash
+from pipeline.stages.config import Config
+from pipeline.stages.entries import CorpusStageEntry, missing_package
+from pipeline.stages.registry import CORPUS_STAGES, SHARD_STAGES
+from pipeline.stages.stage import Spread
 from pipeline.state.records import DoneNote, done_path, find_done
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.read_ahead import read_ahead

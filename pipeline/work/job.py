@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.config import Config
-from pipeline.errors import PipelineError, Timeout
-from pipeline.logs import LogStyle
-from pipeline.registry import SHARD_STAGES
-from pipeline.stage import Failure
-from pipeline.stage_entry import ShardStageEntry
+from pipeline.base.errors import PipelineError, Timeout
+from pipeline.base.logs import LogStyle
+from pipeline.stages.config import Config
+from pipeline.stages.entries import ShardStageEntry
+from pipeline.stages.registry import SHARD_STAGES
+from pipeline.stages.stage import Failure
 from pipeline.state.ledger import Redo
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.work.policy import Policy

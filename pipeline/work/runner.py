@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.errors import ConfigError, ContractError, StorageError
-from pipeline.stage import Failure, Stage
+from pipeline.base.errors import ConfigError, ContractError, StorageError
+from pipeline.stages.stage import Failure, Stage
 from pipeline.state.ledger import Ledger, ShardWork
 from pipeline.store.full_disk import is_full
 from pipeline.store.rows import Row, table_from_rows

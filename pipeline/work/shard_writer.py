@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipeline.errors import ConfigError
-from pipeline.stage import Failure
+from pipeline.base.errors import ConfigError
+from pipeline.stages.stage import Failure
 from pipeline.state.ledger import ShardWork
 from pipeline.state.lineage import stage_content
 from pipeline.store.rows import Row, fingerprint, rows_from_table

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.stage import Stage, StageContext
-from pipeline.stage_entry import missing_package
+from pipeline.stages.entries import missing_package
+from pipeline.stages.stage import Stage, StageContext
 from pipeline.store.leftovers import SCRATCH, owned_name, remove_dead
 from pipeline.work.job import Job
 

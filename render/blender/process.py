@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import render
-from pipeline.errors import AssetError, ConfigError, Timeout, WorkerCrash
+from pipeline.base.errors import AssetError, ConfigError, Timeout, WorkerCrash
 
 START_TIMEOUT_S = 180
 LOG_TAIL_BYTES = 4000

@@ -30,7 +30,7 @@ from blenderproc.python.renderer import RendererUtility
 from blenderproc.python.utility.Initializer import clean_up
 from mathutils import Matrix
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from render.blender import materials as blender_materials
 from render.blender import world as blender_world
 from render.geometry import normalisation, repeated_faces

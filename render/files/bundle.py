@@ -4,7 +4,7 @@ import shutil
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.store.full_disk import is_full
 from pipeline.values.asset_formats import ASSET_FORMATS, USD_LAYERS
 

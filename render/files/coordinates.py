@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.gltf import GltfFile, read_gltf
 
 FLOAT = 5126  # glTF's componentType

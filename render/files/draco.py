@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.gltf import COMPONENTS, Document, GltfFile, read_gltf
 
 EXTENSION = "KHR_draco_mesh_compression"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.store.rows import Row
 from pipeline.values.frames import z_up_matrix
 from render.cameras import Cameras

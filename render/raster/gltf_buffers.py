@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.gltf import COMPONENTS, GltfFile
 
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}

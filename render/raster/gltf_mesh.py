@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.gltf import read_gltf
 from render.engine import Unsupported
 from render.raster.gltf_buffers import Buffers

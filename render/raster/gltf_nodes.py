@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.gltf import Document
 from pipeline.values.quaternions import rotation_rows
 

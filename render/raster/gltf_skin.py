@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.gltf import Document
 from render.raster.gltf_buffers import Buffers
 from render.raster.gltf_nodes import Tree, local_matrix

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.color import srgb_to_linear
 from render.engine import Unsupported
 from render.geometry import normalisation, repeated_faces

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.color import srgb_to_linear
 from render.raster.mtl import MtlEntry, make_material, read_mtl_files
 from render.raster.polygons import triangulate

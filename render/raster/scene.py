@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 
 OPAQUE, MASK, BLEND = range(3)  # glTF's alpha modes
 REPEAT, CLAMP, MIRROR = range(3)  # glTF's wrap modes

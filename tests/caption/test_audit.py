@@ -7,7 +7,7 @@ import pytest
 from caption.audit import audit
 from caption.retrieval import caption_recall, caption_view_recall, object_vectors
 from pipeline import Corpus
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.store.rows import rows_from_table, table_from_rows
 from pipeline.store.schema import CAPTIONS, EMBEDDINGS, VIEWS
 from tests.caption.objects import joined_row

@@ -9,8 +9,8 @@ from caption.pictures.views import choose_views, thumbnails, view_coverage
 from caption.stage import CaptionStage
 from fakes.tiny_models import SAVERS, SENTENCE
 from pipeline import Corpus
-from pipeline.errors import ConfigError
-from pipeline.stage import Failure, StageContext
+from pipeline.base.errors import ConfigError
+from pipeline.stages.stage import Failure, StageContext
 from pipeline.store.rows import table_from_rows
 from pipeline.store.schema import CAPTIONS, TABLES
 from tests.caption.objects import encoded, joined_row

@@ -5,8 +5,8 @@ from caption.config import EmbedConfig
 from caption.embed_stage import EmbedStage
 from caption.encoders import load_encoder_by_id
 from pipeline import Corpus
-from pipeline.errors import AssetError
-from pipeline.stage import StageContext
+from pipeline.base.errors import AssetError
+from pipeline.stages.stage import StageContext
 from pipeline.store.rows import rows_from_table, table_from_rows
 from pipeline.store.schema import EMBEDDINGS, TABLES
 from tests.caption.objects import joined_row

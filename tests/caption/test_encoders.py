@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw
 from caption.config import EncoderConfig
 from caption.encoders import load_encoder, load_encoder_by_id
 from caption.encoders.batching import prepared_batches
+from pipeline.base.errors import ConfigError
 from pipeline.compat.torchvision_shim import prepare_torchvision
-from pipeline.errors import ConfigError
 from pipeline.values.pictures import over_background
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from fit_gaussians.config import FitConfig
 from fit_gaussians.stage import FitStage, prepare
-from pipeline.errors import AssetError, ConfigError
-from pipeline.stage import Failure, StageContext
+from pipeline.base.errors import AssetError, ConfigError
+from pipeline.stages.stage import Failure, StageContext
 from pipeline.store.rows import rows_from_table, table_from_rows
 from pipeline.store.schema import GAUSSIANS, TIMING_COLUMNS
 from pipeline.values.splat import Gaussians

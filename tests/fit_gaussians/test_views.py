@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fit_gaussians.views import read_views, split_views
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from tests.fit_gaussians.scenes import encode, sphere_row
 
 

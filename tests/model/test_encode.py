@@ -11,7 +11,7 @@ from model.data.similarity import rotate
 from model.splat_encoder import load_encoder
 from model.training.train import train
 from pipeline import Corpus
-from pipeline.errors import AssetError, ConfigError
+from pipeline.base.errors import AssetError, ConfigError
 from pipeline.store.schema import GAUSSIANS
 from pipeline.values.frames import Y_UP_TO_Z_UP
 from pipeline.values.ply import write_ply

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from fakes import stages as fake_stages
-from pipeline import Corpus, registry
+from pipeline import Corpus
 from pipeline.assets.sources import SOURCES
-from pipeline.config import Config
 from pipeline.executors import spread_local
-from pipeline.stage import Spread
+from pipeline.stages import registry
+from pipeline.stages.config import Config
+from pipeline.stages.stage import Spread
 from pipeline.state.planning import ensure_planned
 
 

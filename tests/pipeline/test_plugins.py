@@ -104,8 +104,8 @@ def test_ray_workers_find_it(run, tmp_path):
 
 ENTRIES = """
 import pyarrow as pa
-from pipeline.settings import Section
-from pipeline.stage_entry import ShardStageEntry
+from pipeline.base.settings import Section
+from pipeline.stages.entries import ShardStageEntry
 def entry(name, reads=("views",), writes="t", column="x", section=Section):
     schema = pa.schema([("uid", pa.string()), (column, pa.string())])
     return ShardStageEntry(name, "nowhere:Nothing", reads, writes, section=section, schema=schema)
@@ -142,8 +142,8 @@ def test_a_package_at_fault_is_named_in_one_line(tmp_path, points, message):
 
 
 def test_two_packages_with_one_name_and_unknown_names(tmp_path, monkeypatch):
-    from pipeline import plugins
-    from pipeline.errors import ConfigError
+    from pipeline.base import plugins
+    from pipeline.base.errors import ConfigError
 
     monkeypatch.syspath_prepend(tmp_path)
     make_installed(tmp_path, "first", "[clip_gs.encoders]\nsame = json\n")

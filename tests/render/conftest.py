@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import Corpus
-from pipeline.stage import StageContext
+from pipeline.stages.stage import StageContext
 from pipeline.store.rows import Row
 from render.auto_engine import blender_is_installed
 from render.blender.engine import BlenderEngine

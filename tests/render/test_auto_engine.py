@@ -8,8 +8,8 @@ import pytest
 import trimesh
 
 from pipeline import Corpus
-from pipeline.errors import AssetError
-from pipeline.stage import StageContext
+from pipeline.base.errors import AssetError
+from pipeline.stages.stage import StageContext
 from render import auto_engine
 from render.auto_engine import AutoEngine
 from render.cameras import fibonacci_cameras

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from render.geometry import import_frame, normalisation, repeated_faces
 
 SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]) / 2

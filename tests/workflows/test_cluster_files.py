@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from pipeline.command.command_line import parse
-from pipeline.config import Config
-from pipeline.registry import SHARD_STAGES
+from pipeline.stages.config import Config
+from pipeline.stages.registry import SHARD_STAGES
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
 CLUSTERS = WORKFLOWS / "clusters"

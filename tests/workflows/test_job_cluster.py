@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.base.errors import ConfigError
 from pipeline.command.command_line import parse
-from pipeline.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 

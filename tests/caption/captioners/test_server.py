@@ -12,8 +12,8 @@ from caption.config import CaptionConfig, EncoderConfig
 from caption.stage import CaptionStage
 from fakes.tiny_models import SENTENCE, save_smolvlm
 from pipeline import Corpus
-from pipeline.errors import ConfigError
-from pipeline.stage import Failure, StageContext
+from pipeline.base.errors import ConfigError
+from pipeline.stages.stage import Failure, StageContext
 from pipeline.store.rows import table_from_rows
 from pipeline.store.schema import CAPTIONS
 from tests.caption.loopback import Behaviour, Loopback, pictures_of, text_of

@@ -58,7 +58,7 @@ from numba.core.dispatcher import Dispatcher
 from fit_gaussians.config import FitConfig
 from fit_gaussians.stage import FitStage
 from fit_gaussians.cpu.warm_up import fit_a_square
-from pipeline.stage import StageContext
+from pipeline.stages.stage import StageContext
 from tests.fit_gaussians.scenes import sphere_row
 
 def compiled():

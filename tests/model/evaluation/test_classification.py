@@ -9,7 +9,7 @@ from model.evaluation.classification import class_numbers, few_shot_figures, lin
 from model.evaluation.evaluation_table import markdown
 from model.evaluation.few_shot import few_shot_accuracies, linear_probe_hits
 from model.evaluation.label_sets import classes_of, label_set
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from tests.model.synthetic_triplets import unit
 
 CLASSES = ["chair", "dining table", "lamp", "bed"]

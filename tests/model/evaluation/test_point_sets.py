@@ -8,7 +8,7 @@ from model.data.frame import to_model_frame
 from model.evaluate_points import Arguments, main, point_figures
 from model.evaluation.label_sets import label_set
 from model.evaluation.point_sets import read_point_set, splat_of_points
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.values.packed import MEANS, SCALES
 
 

@@ -7,7 +7,7 @@ from model.data.patches import make_patches
 from model.network.encoder import ClipGS
 from model.network.registry import load_model_config
 from model.network.uni3d import load_state, load_uni3d
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from tests.model.network.uni3d_reference import NARROW, SIZES, published_shapes, random_checkpoint, reference_forward
 from tests.model.synthetic_triplets import random_gaussians
 

@@ -10,7 +10,7 @@ from model.network.pretrained import from_pretrained
 from model.training.run_record import read_metrics
 from model.training.train import train
 from pipeline import Corpus
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from tests.model.synthetic_triplets import shape_gaussians, triplet_row, write_split
 
 

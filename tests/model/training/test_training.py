@@ -16,7 +16,7 @@ from model.stage import EvaluateStage, TrainStage
 from model.training.train import train
 from model.training.trainer import Trainer
 from pipeline import Corpus
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.reading.run_metrics import read_metrics
 from tests.model.synthetic_triplets import DIM, shape_gaussians, triplet_row, write_split
 

@@ -12,7 +12,7 @@ from PIL import Image
 from pipeline import Corpus
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.stage import AssetsStage
-from pipeline.stage import Failure, Row, StageContext
+from pipeline.stages.stage import Failure, Row, StageContext
 from pipeline.store.schema import ASSETS
 
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 3/3\n"

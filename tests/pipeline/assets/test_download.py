@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.download import Downloader, next_address
-from pipeline.errors import AssetError, Timeout, Unreachable
+from pipeline.base.errors import AssetError, Timeout, Unreachable
 from tests.pipeline.assets.asset_server import (
     AssetServer,
     broken_off,

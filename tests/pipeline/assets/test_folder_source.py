@@ -13,7 +13,7 @@ from pipeline.assets.config import AssetsConfig
 from pipeline.assets.folder import uid_of
 from pipeline.assets.room import Room
 from pipeline.assets.sources import make_source
-from pipeline.errors import ConfigError, StorageError
+from pipeline.base.errors import ConfigError, StorageError
 from pipeline.store.rows import table_from_rows
 from pipeline.store.schema import ASSETS, INDEX
 from tests.pipeline.assets.asset_makers import (

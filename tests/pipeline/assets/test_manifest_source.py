@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.sources import make_source
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.state.planning import list_objects
 from pipeline.store.rows import table_from_rows
 from pipeline.store.schema import INDEX

@@ -10,7 +10,7 @@ from pipeline import Corpus
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.objaverse_files import REVISION
 from pipeline.assets.sources import make_source
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.run import main
 from pipeline.store.rows import table_from_rows
 from pipeline.store.schema import INDEX

@@ -10,7 +10,7 @@ import pytest
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.objaverse_xl import REVISION
 from pipeline.assets.sources import make_source
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from tests.pipeline.assets.asset_makers import Store, box_glb, obj
 from tests.pipeline.assets.asset_server import broken_off
 from tests.pipeline.assets.test_objaverse_source import FAST, Hub, uid_of

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.sources import make_source
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from tests.pipeline.assets.asset_makers import Store, mtl, obj, png, write_library
 
 HEAD = """# a comment

@@ -7,8 +7,8 @@ import pytest
 
 from fakes.corpus import fake_config
 from pipeline import Corpus
+from pipeline.base.errors import ConfigError
 from pipeline.command.command_line import parse, parse_shards
-from pipeline.errors import ConfigError
 from pipeline.run import main
 from pipeline.state.planning import ensure_planned
 

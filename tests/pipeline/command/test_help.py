@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from pipeline.config import Config
+from pipeline.base.version import code_version
 from pipeline.run import main
-from pipeline.version import code_version
+from pipeline.stages.config import Config
 
 SCREEN_LINES, COLUMNS = 40, 100
 

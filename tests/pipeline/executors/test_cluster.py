@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.executors.cluster import fitting, tasks_at_once
-from pipeline.stage import Resources
+from pipeline.stages.stage import Resources
 
 SMALL, LARGE = {"CPU": 1.0, "memory": 4e9}, {"CPU": 8.0, "memory": 16e9}
 

@@ -9,10 +9,10 @@ import pytest
 from fakes.corpus import errors_of, fake_config, run_all, uids_of
 from fakes.stages import ENDLESS_ITERATIONS, FATAL_ITERATIONS, full_flag
 from pipeline import Corpus
-from pipeline.errors import ConfigError, Timeout, WorkerCrash
+from pipeline.base.errors import ConfigError, Timeout, WorkerCrash
+from pipeline.base.logs import LogStyle
 from pipeline.executors import local
 from pipeline.executors.watch import Watch
-from pipeline.logs import LogStyle
 from pipeline.store.full_disk import is_full
 from pipeline.store.schema import TIMING_COLUMNS
 from pipeline.work.at_work import AtWork
@@ -92,7 +92,7 @@ def test_an_object_that_hangs_is_stopped_and_the_others_are_done(new_corpus, exe
     execute(corpus, config, policy=IMPATIENT)
     [(uid, error)] = errors_of(corpus, "render").items()
     assert (uid, error["error_class"], error["attempt"], error["retryable"]) == ("hang", "Timeout", 1, True)
-    assert error["message"] == "not done after 10 s: its worker was killed"
+    assert error["message"] == "not done after 10 s; its worker was killed"
     assert uids_of(corpus, "gaussians") == ["ant", "bee", "dog", "eel"]
 
 

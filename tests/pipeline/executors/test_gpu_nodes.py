@@ -6,7 +6,7 @@ import pytest
 
 from fakes.corpus import fake_config
 from pipeline.executors import ray as ray_executor
-from pipeline.stage import Resources
+from pipeline.stages.stage import Resources
 from pipeline.work.job import Job
 
 HEAD = {"NodeID": "head", "Alive": True, "Resources": {"CPU": 2.0}}

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from fakes.corpus import fake_config, run_all
-from pipeline.stage import Resources
+from pipeline.stages.stage import Resources
 from pipeline.work.job import Job, Step
 from pipeline.work.policy import Policy
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import logs
-from pipeline.errors import ConfigError, WorkerCrash
+from pipeline.base import logs
+from pipeline.base.errors import ConfigError, WorkerCrash
 from pipeline.executors import spread_local
 
 TWO = {"at_once": 2, "memory_gb": 0.1}

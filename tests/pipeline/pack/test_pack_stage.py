@@ -11,7 +11,7 @@ from PIL import Image
 
 from fakes.synthetic_corpus import object_row, write_corpus, write_rows
 from pipeline import Corpus
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.pack.config import PackConfig
 from pipeline.pack.manifest import check_folder
 from pipeline.pack.stage import PackStage

@@ -11,7 +11,7 @@ import pytest
 
 from fakes.synthetic_corpus import object_row, write_rows
 from pipeline import Corpus
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.pack import pages, thrift
 from pipeline.pack.config import PackConfig
 from pipeline.pack.page_writer import PageWriter

@@ -15,7 +15,7 @@ from pipeline.pack import stage
 from pipeline.pack.config import PackConfig
 from pipeline.pack.manifest import check_folder
 from pipeline.pack.stage import PackStage
-from pipeline.stage import one_by_one
+from pipeline.stages.stage import one_by_one
 
 SMALL_FILES = PackConfig(file_bytes=15_000)
 

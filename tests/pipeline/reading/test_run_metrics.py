@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.reading.run_metrics import read_metrics, write_metrics
 from pipeline.store.corpus_store import CorpusStore
 

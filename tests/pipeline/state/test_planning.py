@@ -7,8 +7,8 @@ import pytest
 
 from fakes.corpus import fake_config
 from pipeline import Corpus
-from pipeline.config import Config
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.stages.config import Config
 from pipeline.state.planning import INDEX_GROUP_ROWS, ensure_planned, keep_config, list_objects, split_of
 
 MANY = ",".join(f"object-{i}" for i in range(400))

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.corpus import fake_config, run_all
 from pipeline import Corpus
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.pack.manifest import check_folder
 from pipeline.reading.triplets import Triplets
 from pipeline.run import main

@@ -8,7 +8,7 @@ import pytest
 
 from fakes.corpus import fake_config, run_all
 from pipeline import Corpus
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.state.verify import repair, verify
 from pipeline.store.packed import PackedFile, PackedManifest
 from pipeline.store.schema import VIEWS

@@ -24,14 +24,14 @@ from fakes.stages import LOG, SLOW
 from fakes.synthetic_corpus import object_row, write_rows
 from model.training.checkpoint import load_checkpoint
 from pipeline import Corpus
-from pipeline.config import load_config
-from pipeline.errors import StorageError
+from pipeline.base.errors import StorageError
 from pipeline.executors import spread_local
 from pipeline.pack.config import PackConfig
 from pipeline.pack.manifest import check_folder
 from pipeline.pack.stage import PackStage
 from pipeline.reading.triplets import Triplets
 from pipeline.run import main
+from pipeline.stages.config import load_config
 from pipeline.state.planning import ensure_planned
 from pipeline.store import bucket
 from pipeline.store.corpus_store import CorpusStore

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.frames import z_up_matrix
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from caption.pictures.subject import Subject
 from fakes.synthetic_corpus import object_row
 from fit_gaussians.views import read_views
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.pack.config import PackConfig
 from pipeline.pack.images import with_views
 from pipeline.reading.objects import CorpusObject

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from plyfile import PlyData, PlyElement
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.ply import read_ply, write_ply
 from pipeline.values.splat import SH_C0, Gaussians, rest_count
 from tests.fit_gaussians.scenes import sphere_points, splat_of

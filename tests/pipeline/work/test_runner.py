@@ -10,8 +10,8 @@ import pytest
 
 from fakes import stages as fake_stages
 from fakes.corpus import errors_of, fake_config, run_all, uids_of
-from pipeline.errors import ConfigError, WorkerCrash
-from pipeline.stage import Failure
+from pipeline.base.errors import ConfigError, WorkerCrash
+from pipeline.stages.stage import Failure
 from pipeline.state.ledger import Redo
 from pipeline.work.job import Job, Step
 from pipeline.work.policy import Policy

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from tests.render.blender.test_blender_traps import has_color, pixels
 from tests.render.shapes import BLUE, CHAIR, RED, chair_scene, png, srgb_bytes_to_linear
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ConfigError, Timeout, WorkerCrash
+from pipeline.base.errors import ConfigError, Timeout, WorkerCrash
 from pipeline.store.full_disk import is_full
 from render.blender.process import BlenderProcess, Limits
 from tests.render.shapes import chair_scene

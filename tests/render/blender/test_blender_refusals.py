@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.hostile.gltf import changed, glb
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from tests.render.shapes import chair_mesh, chair_obj, chair_scene, obj_text, write_obj_bundle
 
 

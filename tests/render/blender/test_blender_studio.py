@@ -6,8 +6,8 @@ import trimesh
 from pydantic import ValidationError
 
 from pipeline import Corpus
-from pipeline.errors import ConfigError
-from pipeline.stage import StageContext
+from pipeline.base.errors import ConfigError
+from pipeline.stages.stage import StageContext
 from render.config import RenderConfig
 from render.stage import RenderStage
 from tests.render.blender.test_blender_traps import GREY, has_color, pixels

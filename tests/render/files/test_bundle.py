@@ -3,7 +3,7 @@ import zipfile
 
 import pytest
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.store.full_disk import is_full
 from render.files import bundle
 

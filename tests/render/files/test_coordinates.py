@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import pytest
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from render.files.coordinates import refuse_infinite
 from tests.render.blender.test_blender_formats import write_collada
 from tests.render.shapes import chair_mesh, chair_obj, chair_scene

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.hostile.gltf import glb
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from pipeline.values.gltf import read_gltf
 from render.files.draco import BESIDE, EXTENSION, decompress
 from tests.render.shapes import chair_mesh

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import pytest
 
 from benchmarks.hostile.gltf import glb
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from render.files import guards
 from tests.render.shapes import chair_scene, png
 

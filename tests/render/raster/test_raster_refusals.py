@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from pipeline.errors import AssetError
+from pipeline.base.errors import AssetError
 from render.config import RenderConfig
 from render.raster.load import load
 from render.raster.scene import Material, Part

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from pipeline.settings import Section
-from pipeline.stage_entry import CorpusStageEntry, ShardStageEntry
+from pipeline.base.settings import Section
+from pipeline.stages.entries import CorpusStageEntry, ShardStageEntry
 
 
 class WeighConfig(Section):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.stage import CorpusStage, Failure, Row, Stage
+from pipeline.stages.stage import CorpusStage, Failure, Row, Stage
 from pipeline.store.corpus_store import CorpusStore
 from weighing.entries import AverageConfig, WeighConfig
 

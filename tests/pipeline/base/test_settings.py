@@ -3,10 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline.config import Config, load_config
-from pipeline.errors import ConfigError
-from pipeline.registry import SHARD_STAGES
-from pipeline.settings import Section, content_hash, runtime
+from pipeline.base.errors import ConfigError
+from pipeline.base.settings import Section, content_hash, runtime
+from pipeline.stages.config import Config, load_config
+from pipeline.stages.registry import SHARD_STAGES
 from pipeline.state.lineage import differences, stage_content, upstream
 
 

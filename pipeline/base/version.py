@@ -11,7 +11,7 @@ PACKAGE = "clip-gs-corpus"
 @cache
 def code_version() -> str:
     """The package's version and, in a git checkout, its commit (`+` where the working tree differs from it)."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     number = version(PACKAGE)
     if not (root / ".git").exists():
         return number

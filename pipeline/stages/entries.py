@@ -6,10 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.errors import ConfigError
-from pipeline.settings import Section
-from pipeline.stage import CorpusStage, Stage
-from pipeline.version import PACKAGE
+from pipeline.base.errors import ConfigError
+from pipeline.base.settings import Section
+from pipeline.base.version import PACKAGE
+from pipeline.stages.stage import CorpusStage, Stage
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ShardStageEntry:
     reads: tuple[str, ...]  # tables
     writes: str  # table
     extra: str = ""  # extra of its package that brings what the stage needs
-    # Of a stage that another package adds; of ours they stand in pipeline/config.py and pipeline/store/schema.py.
+    # Of a stage that another package adds; those of ours stand in pipeline/stages/config.py, pipeline/store/schema.py.
     section: type[Section] | None = None
     schema: pa.Schema | None = None  # of the table that it writes
     package: str = PACKAGE  # filled in from the package's metadata

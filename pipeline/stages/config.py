@@ -10,10 +10,10 @@ from caption.config import CaptionConfig, EmbedConfig
 from fit_gaussians.config import FitConfig
 from model.config import EvaluateConfig, TrainConfig
 from pipeline.assets.config import AssetsConfig
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.pack.config import PackConfig
-from pipeline.registry import ADDED_SECTIONS
 from pipeline.report.config import ReportConfig
+from pipeline.stages.registry import ADDED_SECTIONS
 from render.config import RenderConfig
 
 

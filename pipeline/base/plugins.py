@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from pipeline.errors import ConfigError
-from pipeline.version import PACKAGE
+from pipeline.base.errors import ConfigError
+from pipeline.base.version import PACKAGE
 
 
 @dataclass(frozen=True)

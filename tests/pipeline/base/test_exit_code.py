@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fakes.corpus import fake_config
-from pipeline.exit_code import EXIT_PIPE, exit_code
+from pipeline.base.exit_code import EXIT_PIPE, exit_code
 
 
 def into_closed_pipe(*arguments: str, errors_too: bool = False) -> tuple[int, str]:
@@ -45,7 +45,8 @@ def test_a_closed_pipe_ends_a_command_without_a_word(command):
 def test_answers_on_a_corpus_into_a_closed_pipe(flags, new_corpus):
     corpus = new_corpus(fake_config())
     code = (
-        "import sys; from pipeline.run import main; from pipeline.exit_code import exit_code; sys.exit(exit_code(main))"
+        "import sys; from pipeline.base.exit_code import exit_code; from pipeline.run import main; "
+        "sys.exit(exit_code(main))"
     )
     assert into_closed_pipe("-c", code, "--corpus", corpus.root, *flags.split()) == (EXIT_PIPE, "")
 

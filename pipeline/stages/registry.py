@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from pipeline.errors import ConfigError
-from pipeline.plugins import Plugin, plugins
-from pipeline.settings import Section
-from pipeline.stage_entry import CorpusStageEntry, ShardStageEntry, StageEntry
+from pipeline.base.errors import ConfigError
+from pipeline.base.plugins import Plugin, plugins
+from pipeline.base.settings import Section
+from pipeline.stages.entries import CorpusStageEntry, ShardStageEntry, StageEntry
 from pipeline.store.schema import TABLES
 
 _SHARD_ENTRIES = (
@@ -57,7 +57,7 @@ def _added_entries() -> Iterator[tuple[Plugin, StageEntry]]:
     for plugin in plugins("stage", (*SHARD_STAGES, *CORPUS_STAGES, "all")).values():
         entry = plugin.load()
         if not isinstance(entry, StageEntry) or entry.name != plugin.point.name:
-            raise plugin.error("is no ShardStageEntry or CorpusStageEntry of this name (pipeline.stage_entry)")
+            raise plugin.error("is no ShardStageEntry or CorpusStageEntry of this name (pipeline.stages.entries)")
         if entry.section is None or any(field.is_required() for field in entry.section.model_fields.values()):
             raise plugin.error("has no section of the config whose fields all have defaults")
         if not entry.name.isidentifier() or hasattr(BaseModel, entry.name):

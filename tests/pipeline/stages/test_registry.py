@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.config import Config
-from pipeline.errors import ConfigError
-from pipeline.registry import CORPUS_STAGES, SHARD_STAGES, STAGES
-from pipeline.stage_entry import CorpusStageEntry, ShardStageEntry
+from pipeline.base.errors import ConfigError
+from pipeline.stages.config import Config
+from pipeline.stages.entries import CorpusStageEntry, ShardStageEntry
+from pipeline.stages.registry import CORPUS_STAGES, SHARD_STAGES, STAGES
 from pipeline.store.schema import TABLES
 
 

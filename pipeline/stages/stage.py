@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from pipeline.errors import PipelineError
-from pipeline.settings import Section
+from pipeline.base.errors import PipelineError
+from pipeline.base.settings import Section
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row
 
