@@ -41,7 +41,7 @@ def main() -> None:
     config = fake_config(",".join(uids))
     with tempfile.TemporaryDirectory() as folder:
         corpus = Corpus(Path(folder, "corpus"))
-        chains = {shard: ["assets", "render", "fit"] for shard in range(ensure_planned(corpus, config)["shards"])}
+        chains = {shard: ["assets", "render", "fit"] for shard in range(ensure_planned(corpus, config).shards)}
         run = threading.Thread(target=executor.run, args=(Job(corpus, config), chains, 2, lambda report: None))
         run.start()
         _wait_until(lambda: counted("objects_done") > 0 or not run.is_alive())

@@ -64,7 +64,7 @@ def measure(folder: Path, assets: str, objects: int) -> dict[str, float]:
         }
     )
     corpus = Corpus(template)
-    shards = ensure_planned(corpus, config)["shards"]
+    shards = ensure_planned(corpus, config).shards
     local.run(Job(corpus, config), {shard: ["assets"] for shard in range(shards)}, 1, lambda report: None)
 
     def run(name: str, executor: str, first: int = 0, count: int = shards, cpus: int = 2) -> dict[str, Any]:

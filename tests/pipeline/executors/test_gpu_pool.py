@@ -31,7 +31,7 @@ ray.init(cluster.address, log_to_driver=False)
 fake_stages.register()
 config = fake_config("a,b,c,d", assets={"shard_size": 1}, fit={"backend": "gsplat", "num_gaussians": 3})
 corpus = Corpus(sys.argv[1])
-chains = {shard: ["assets", "render", "fit"] for shard in range(ensure_planned(corpus, config)["shards"])}
+chains = {shard: ["assets", "render", "fit"] for shard in range(ensure_planned(corpus, config).shards)}
 run = threading.Thread(target=executor.run, args=(Job(corpus, config), chains, 4, lambda report: None), daemon=True)
 run.start()
 

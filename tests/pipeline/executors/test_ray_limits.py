@@ -23,7 +23,7 @@ folder, cpus = sys.argv[1], int(sys.argv[2])
 ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000)
 fake_stages.register()
 config, corpus = fake_config(assets={"shard_size": 1}), Corpus(folder)
-shards = ensure_planned(corpus, config)["shards"]
+shards = ensure_planned(corpus, config).shards
 chains = {shard: ["assets", "render", "fit"] for shard in range(shards)}
 executor.run(Job(corpus, config), chains, 0, lambda report: None)
 [node] = ray.nodes()
