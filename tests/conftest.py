@@ -26,6 +26,7 @@ GROUPS = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the groups
 def pytest_collection_modifyitems(items):
     """Name each test's group for pytest-xdist (`--dist loadgroup`), the large groups in front."""
     if not WORKER:
