@@ -38,6 +38,12 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.xdist_group(groups[item]))
 
 
+def pytest_collection_finish(session):
+    """Refuse to run in a worker that lost the groups: tests would share what they must not, and Rays would multiply."""
+    if WORKER and session.items and "@" not in session.items[0].nodeid and session.config.getoption("loadgroup"):
+        pytest.exit("pytest-xdist does not see the groups of this pytest: see its bounds in pyproject.toml", 3)
+
+
 def group_of(item) -> str:
     if item.get_closest_marker("ray"):
         return "ray"
