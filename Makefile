@@ -6,6 +6,8 @@ MINUTES ?= 5
 JOBS ?= $(shell nproc)
 COVERAGE ?=
 VENV := .venv
+# Hundreds of processes import the same packages: what the first of them compiles is kept for the others.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint types fuzz samples venv clean
 
