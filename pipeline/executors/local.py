@@ -126,7 +126,10 @@ def _serve(job: Job, threads: int, link: Connection) -> None:
                 answer = error
             except Exception as error:
                 answer = _portable(error)
-            link.send(answer)
+            try:
+                link.send(answer)
+            except ConnectionError:  # the run has been stopped meanwhile: what this step has made is in the corpus
+                return
 
 
 def end_with_parent() -> None:

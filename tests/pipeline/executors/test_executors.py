@@ -1,5 +1,6 @@
 """The same stages in this process, in worker processes and on Ray: equal tables, and no object lost with a worker."""
 
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -199,3 +200,18 @@ def test_threads_of_workers_are_limited(new_corpus, execute, monkeypatch):
     execute(corpus, config, stages=["assets"])
     [row] = corpus.read_rows("assets", 0)
     assert row["creator"] == "1 1 1"
+
+
+def test_a_worker_that_ends_a_step_after_the_run_was_stopped_says_nothing(new_corpus, capfd):
+    config = fake_config()
+    corpus = new_corpus(config)
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=local._serve, args=(Job(corpus, config), 1, theirs))
+    worker.start()
+    theirs.close()
+    ours.send(Step("assets", 0))
+    ours.close()  # as a run does that Ctrl-C has ended
+    worker.join(60)
+    assert worker.exitcode == 0 and corpus.shards("assets") == [0]
+    assert "Traceback" not in capfd.readouterr().err
