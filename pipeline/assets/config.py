@@ -12,6 +12,14 @@ class AssetsConfig(Section):
     """What the source reads. folder: a folder of assets, or one asset; sh3f: .sh3f files, comma-separated; manifest: a
     .csv or .parquet table of URLs; objaverse: a text file of uids, empty: all; objaverse-xl: comma-separated parts
     (github, sketchfab, smithsonian, github-alignment, sketchfab-alignment), empty: the first three."""
+    objects: str = ""
+    """objaverse and objaverse-xl: a list of the wanted objects (uids, SHA-256, file identifiers): a text file with one
+    a line, .csv or .parquet with a header, or .json; empty: all."""
+    annotations: str = ""
+    """Tables of what others know of the objects, comma-separated: TABLE or NAME:TABLE (.csv, .parquet), joined by uid
+    or SHA-256."""
+    where: str = ""
+    """Keep only objects for which this SQL expression over their columns, joined ones included, is true; empty: all."""
     licenses: str = ""
     """Accepted licences, comma-separated, case-insensitive; empty: any."""
     heldout_libraries: str = ""
@@ -33,8 +41,11 @@ class AssetsConfig(Section):
     way are still stored."""
     batch_size: int = runtime(8)
     """Objects fetched as one batch."""
+    local: str = runtime("")
+    """objaverse and objaverse-xl: folders of a copy of Objaverse 1.0, comma-separated, whose files are used instead of
+    fetching them: the cache of the package `objaverse`, a snapshot of the hub, or any folder laid out as these."""
     endpoint: str = runtime("")
-    """objaverse and objaverse-xl: URL of the hub or of a mirror; empty: HF_ENDPOINT, else https://huggingface.co."""
+    """objaverse and objaverse-xl: URL of the hub or of a mirror, https:// or file://; empty: HF_ENDPOINT, else https://huggingface.co."""
     cache: str = runtime("")
     """objaverse and objaverse-xl: folder for the datasets' annotations; empty: clip-gs-corpus/objaverse in the
     user's cache."""
@@ -42,6 +53,12 @@ class AssetsConfig(Section):
     """objaverse-xl: URL of GitHub's raw files, or of a mirror: ADDRESS/OWNER/REPOSITORY/COMMIT/PATH."""
     github_lfs: str = runtime("https://media.githubusercontent.com/media")
     """objaverse-xl: the same for files in Git Large File Storage."""
+    github_git: str = runtime("https://github.com")
+    """objaverse-xl: URL of the repositories themselves, for `git fetch`: ADDRESS/OWNER/REPOSITORY."""
+    repository_objects: int = runtime(8, ge=0)
+    """objaverse-xl: more planned objects of one repository than this are fetched by git, at once; 0: never."""
+    rate_share: float = runtime(0.8, gt=0, le=1)
+    """Share of a server's published limit of requests that this machine uses."""
     downloads: int = runtime(4, ge=1)
     """Concurrent downloads per worker."""
     requests_per_second: float = runtime(5.0, ge=0)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.assets.config import AssetsConfig
@@ -29,6 +29,18 @@ class Fetched:
     rotation: tuple[float, ...] = ()  # [9] row-major, to be applied in the asset's own frame; empty: identity
 
 
+@dataclass
+class Unplanned:
+    """Entries of a source of which no row could be made. They stay on record, in CORPUS/unplanned.parquet."""
+
+    entries: list[str] = field(default_factory=list)  # as the source names them
+    reasons: list[str] = field(default_factory=list)  # one for each: what is wrong with it
+
+    def note(self, entry: str, reason: str) -> None:
+        self.entries.append(entry)
+        self.reasons.append(reason)
+
+
 class AssetSource(ABC):
     """A set of assets that can be listed without fetching them.
 
@@ -39,12 +51,15 @@ class AssetSource(ABC):
 
     def __init__(self, config: AssetsConfig):
         self.config = config
+        self.unplanned = Unplanned()
 
     @abstractmethod
     def plan(self) -> Iterator[Row]:
-        """One row per asset, in a fixed order: the columns of `pipeline.store.schema.INDEX` except `shard`.
+        """One row per asset, in a fixed order: the columns of `pipeline.store.schema.INDEX` except `shard` and
+        `annotations`.
 
-        An empty `split` means that the source names none: the split then follows from the hash of the uid.
+        An empty `split` means that the source names none: the split then follows from the hash of the uid. An entry of
+        which no row can be made is noted in `self.unplanned`, and planning goes on.
 
         Raises:
             ConfigError: there is nothing to read at `assets.path`, or it is not what this source reads.

@@ -76,6 +76,7 @@ class AssetsStage(Stage[AssetsConfig]):
         file_format = fetched.main.suffix.removeprefix(".")
         return {
             **{column: row[column] for column in COPIED},
+            "annotations": row.get("annotations") or "",
             "file": stored,
             "sha256": digest,
             "bytes": size,
@@ -83,4 +84,6 @@ class AssetsStage(Stage[AssetsConfig]):
             "up_axis": UP_AXIS[file_format],
             "rotation": list(fetched.rotation),
             "missing_textures": list(fetched.missing_textures),
+            "parts_fetched": len(fetched.side_files),
+            "parts_missing": len(fetched.missing_textures),
         }

@@ -134,7 +134,7 @@ def _split(row: Row, config: AssetsConfig) -> Row:
     """A row of the source as one of the index, whose shard is not known yet."""
     if not _SAFE_UID.fullmatch(row["uid"]):
         raise ConfigError(f"assets: {row['origin_uri']}: the uid {row['uid']!r} cannot be a file name")
-    return row | {"shard": None, "split": row["split"] or split_of(row["uid"], config)}
+    return {"annotations": ""} | row | {"shard": None, "split": row["split"] or split_of(row["uid"], config)}
 
 
 def _sorted(index: pa.Table) -> pa.Table:

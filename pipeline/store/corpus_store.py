@@ -21,7 +21,7 @@ from pipeline.base.errors import ConfigError
 from pipeline.store.bucket import OPTIONS, READERS, BucketFile, abort_old_uploads, reaching, read_footer, read_small
 from pipeline.store.leftovers import SCRATCH, owned_name, remove_dead
 from pipeline.store.record import Record
-from pipeline.store.rows import Row, rows_from_table
+from pipeline.store.rows import Row, rows_from_table, with_added
 from pipeline.store.schema import ERRORS
 from pipeline.store.shard_record import ShardRecord
 from pipeline.store.table_writer import METADATA_KEY, TableWriter
@@ -219,7 +219,7 @@ class CorpusStore:
     def _index_rows(self, path: str, columns: list[str] | None, shard: int | None) -> list[Row]:
         with self.parquet(path) as parquet:
             if shard is None:
-                return rows_from_table(parquet.read(columns))
+                return rows_from_table(with_added(parquet.read(columns), columns or []))
             place = parquet.schema_arrow.names.index("shard")
             ranges = (
                 parquet.metadata.row_group(group).column(place).statistics for group in range(parquet.num_row_groups)
@@ -228,7 +228,7 @@ class CorpusStore:
             wanted = None if columns is None else [*columns, "shard"]
             table = parquet.read_row_groups(groups, wanted)
         mine = table.filter(pa.array(table.column("shard").to_numpy() == shard))
-        return rows_from_table(mine if columns is None else mine.select(columns))
+        return rows_from_table(mine if columns is None else with_added(mine, columns).select(columns))
 
     # Tables
 

@@ -6,13 +6,13 @@ list of numbers an array `[N]`; lists of strings and structs are Python lists.
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.store.schema import TIMING_COLUMNS
+from pipeline.store.schema import ADDED_COLUMNS, TABLES, TIMING_COLUMNS
 
 Row = dict[str, Any]
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -40,6 +40,15 @@ def rows_from_table(table: pa.Table) -> list[Row]:
     """The table's rows; arrays are copies, safe to change."""
     columns = {field.name: _values(table.column(field.name).combine_chunks(), field) for field in table.schema}
     return [{name: values[i] for name, values in columns.items()} for i in range(table.num_rows)]
+
+
+def with_added(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """The table, with those of `names` as null that have come to the schema since the file was written."""
+    for name in names:
+        if name in ADDED_COLUMNS and name not in table.column_names:
+            field = next(schema.field(name) for schema in TABLES.values() if name in schema.names)
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
 
 
 def fingerprint(row: Row) -> str:

@@ -48,6 +48,7 @@ INDEX = pa.schema(
         ("split", pa.string()),  # train | val | heldout
         ("sha256", pa.string()),  # expected checksum, where the source knows one
         ("details", pa.string()),  # JSON, for the source alone
+        ("annotations", pa.string()),  # JSON object: the joined columns of `assets.annotations`, those that are known
     ]
 )
 
@@ -70,6 +71,9 @@ ASSETS = pa.schema(
         ("lvis_category", pa.string()),
         ("split", pa.string()),
         ("missing_textures", STRINGS),  # textures that the asset names but does not bring
+        ("parts_fetched", pa.int32()),  # files that the main file names, itself or through its MTL files, and that came
+        ("parts_missing", pa.int32()),  # … and that did not
+        ("annotations", pa.string()),  # JSON object: the joined columns of `assets.annotations`, those that are known
     ]
 )
 
@@ -170,7 +174,18 @@ TABLES: dict[str, pa.Schema] = {
 }
 
 # Columns that came later: tables of before lack them, and readers take them as null.
-ADDED_COLUMNS = frozenset({"sh_degree", "sh_rest", "all_black", "has_animation", "engine_reason"})
+ADDED_COLUMNS = frozenset(
+    {
+        "all_black",
+        "annotations",
+        "engine_reason",
+        "has_animation",
+        "parts_fetched",
+        "parts_missing",
+        "sh_degree",
+        "sh_rest",
+    }
+)
 
 # What a triplet joins, in this order.
 TRIPLET_TABLES = ("assets", "captions", "views", "gaussians", "embeddings")

@@ -8,8 +8,7 @@ import pyarrow.parquet as pq
 
 from pipeline.base.errors import ConfigError
 from pipeline.store.corpus_store import CorpusStore
-from pipeline.store.rows import Row, rows_from_table
-from pipeline.store.schema import ADDED_COLUMNS, TABLES
+from pipeline.store.rows import Row, rows_from_table, with_added
 
 
 class TableReader:
@@ -74,7 +73,7 @@ class TableReader:
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Some (small) columns of every row."""
         others = [name for name in names if name != "uid"]  # which is known
-        table = _with_added(self._parquet.read(columns=others, use_threads=False), others)
+        table = with_added(self._parquet.read(columns=others, use_threads=False), others)
         return table.append_column("uid", pa.array(self.uids, pa.string())) if "uid" in names else table
 
     def table(self, uid: str) -> pa.Table:
@@ -86,21 +85,12 @@ class TableReader:
         group, row = self._places[uid]
         if self._table is None or group != self._group:
             table = self._parquet.read_row_group(group, self._columns, use_threads=False)
-            self._table = _with_added(table, self._columns or [])
+            self._table = with_added(table, self._columns or [])
             self._group = group
         return self._table.slice(row, 1)
 
     def close(self) -> None:
         self._stack.close()
-
-
-def _with_added(table: pa.Table, names: Sequence[str]) -> pa.Table:
-    """The table, with those of `names` as null that have come to the schema since the file was written."""
-    for name in names:
-        if name in ADDED_COLUMNS and name not in table.column_names:
-            field = next(schema.field(name) for schema in TABLES.values() if name in schema.names)
-            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-    return table
 
 
 class ShardReader:

@@ -80,7 +80,7 @@ def test_plan_is_sorted_complete_and_the_same_every_time(tmp_path):
     assert len({row["uid"] for row in rows}) == 3
     assert {row["name"] for row in rows} == {"oak chair 2"}
     assert [row["origin_uri"] for row in rows] == ["a/oak_chair-2.glb", "b/oak_chair-2.glb", "oak chair 2.glb"]
-    assert len(table_from_rows([{**row, "shard": 0} for row in rows], INDEX)) == 3
+    assert len(table_from_rows([{**row, "shard": 0, "annotations": ""} for row in rows], INDEX)) == 3
 
 
 def test_uids_are_readable_and_stable():

@@ -133,7 +133,7 @@ def test_parquet_and_csv_give_the_same_plan(tmp_path):
     assert planned == plan(str(tmp_path / "t.parquet"))
     assert [row["uid"] for row in planned][0] == "one"
     assert planned[0]["tags"] == ["a", "b"]
-    assert len(table_from_rows([{**row, "shard": 0} for row in planned], INDEX)) == 2
+    assert len(table_from_rows([{**row, "shard": 0, "annotations": ""} for row in planned], INDEX)) == 2
 
 
 def test_unused_columns_are_named(tmp_path, caplog):

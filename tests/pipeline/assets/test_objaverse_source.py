@@ -127,7 +127,7 @@ def test_annotations_become_index_rows(config):
     }
     assert [row["split"] for row in rows] == ["", "heldout", "", "heldout", "", ""]
     assert {row["license"] for row in rows} >= {"CC-BY-4.0", "CC0-1.0", "CC-BY-NC-4.0", "CC-BY-SA-4.0"}
-    assert len(table_from_rows([{**row, "shard": 0} for row in rows], INDEX)) == 6
+    assert len(table_from_rows([{**row, "shard": 0, "annotations": ""} for row in rows], INDEX)) == 6
 
 
 def test_objects_are_fetched_from_the_endpoint(hub, config, tmp_path):
