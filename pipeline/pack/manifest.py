@@ -53,4 +53,4 @@ def check_folder(folder: CorpusStore) -> list[str]:
 
 def strangers(folder: CorpusStore, manifest: PackedManifest) -> list[str]:
     """Parquet files in a packed folder that are not in its manifest: left by a packing that was killed."""
-    return sorted(set(folder.glob("*/*.parquet")) - {entry.path for entry in manifest.files})
+    return sorted(set(folder.parquet_files()) - {entry.path for entry in manifest.files})

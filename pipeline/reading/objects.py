@@ -10,6 +10,7 @@ from PIL import Image
 
 from pipeline.store.rows import Row
 from pipeline.values.frames import z_up_matrix
+from pipeline.values.names import file_stem
 from pipeline.values.packed import pack
 from pipeline.values.pictures import decode_view
 from pipeline.values.splat import ATTRIBUTES, Gaussians
@@ -80,7 +81,7 @@ class CorpusObject:
         Raises:
             ValueError: another format.
         """
-        target = Path(path or f"{self.uid}.{format}")
+        target = Path(path or f"{file_stem(self.uid)}.{format}")
         splat = Gaussians.from_row(self.row)
         mode, eps2d = self.row["rasterize_mode"], self.row["eps2d"]
         if format == "ply":

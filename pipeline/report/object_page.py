@@ -9,6 +9,7 @@ from markupsafe import Markup
 from pipeline.report.card import Card
 from pipeline.report.page import render_template
 from pipeline.report.pictures import data_uri
+from pipeline.values.names import file_stem
 from pipeline.values.splat import Gaussians
 from pipeline.values.spz import spz_bytes
 
@@ -18,7 +19,7 @@ VIEWER_FILES = ("viewer.js", "viewer.LICENSES.txt")
 
 def object_file(uid: str) -> str:
     """File name of an object's page."""
-    return f"{uid}.html"
+    return f"{file_stem(uid)}.html"
 
 
 def object_href(uid: str) -> str:

@@ -24,6 +24,7 @@ from pipeline.store.rows import fingerprint, rows_from_table
 from pipeline.store.schema import ADDED_COLUMNS, TABLES
 from pipeline.store.shard_reader import TableReader
 from pipeline.store.shard_record import ShardRecord
+from pipeline.values.names import is_asset_file
 from pipeline.values.pictures import decode_view
 
 # What pyarrow and the reading of a record raise on damaged files, and `CorpusStore` in their place.
@@ -187,6 +188,9 @@ def _verify_file(
 ) -> Iterator[Problem]:
     file, expected = row["file"][0].as_py(), row["sha256"][0].as_py()
     verdict.files += 1
+    if not is_asset_file(file):  # a stranger's row: whatever lies there is not the corpus's to read or to remove
+        yield Problem(where, f"its file {file[:200]!r} is not one of assets/files/", bad)
+        return
     try:
         actual, _ = corpus.digest(file)
     except OSError as error:

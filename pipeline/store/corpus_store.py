@@ -17,7 +17,7 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline.base.errors import ConfigError
+from pipeline.base.errors import AssetError, ConfigError
 from pipeline.store.bucket import OPTIONS, READERS, BucketFile, abort_old_uploads, reaching, read_footer, read_small
 from pipeline.store.leftovers import SCRATCH, owned_name, remove_dead
 from pipeline.store.record import Record
@@ -25,6 +25,7 @@ from pipeline.store.rows import Row, rows_from_table, with_added
 from pipeline.store.schema import ERRORS
 from pipeline.store.shard_record import ShardRecord
 from pipeline.store.table_writer import METADATA_KEY, TableWriter
+from pipeline.values.names import is_asset_file
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -59,8 +60,15 @@ class CorpusStore:
     # Layout
 
     def path(self, *parts: str) -> str:
-        """Absolute path (in the corpus's filesystem) of something inside the corpus."""
-        return "/".join([self.root.rstrip("/"), *parts])
+        """Absolute path (in the corpus's filesystem) of something inside the corpus.
+
+        Raises:
+            ConfigError: it would leave the corpus: what a table or a manifest names may be anything.
+        """
+        inner = "/".join(parts)
+        if ".." in inner.split("/"):
+            raise ConfigError(f"{inner[:200]!r} would leave the corpus {self.uri}: its tables are damaged or hostile")
+        return f"{self.root.rstrip('/')}/{inner}" if parts else self.root.rstrip("/")
 
     def shard_path(self, table: str, shard: int) -> str:
         return self.path(table, f"{shard:05d}.parquet")
@@ -83,11 +91,13 @@ class CorpusStore:
             return []
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in paths)
 
-    def glob(self, pattern: str) -> list[str]:
-        """Paths inside the corpus that fit a pattern such as `*/*.parquet`, in order."""
-        with self._reaching(self.path(pattern)):
-            paths = self.filesystem.glob(self.path(pattern))
-        return sorted(path.removeprefix(self.path("")) for path in paths)
+    def parquet_files(self) -> list[str]:
+        """Paths inside the corpus of the Parquet files that lie in its folders (FOLDER/NAME.parquet), in order.
+
+        They are not found by a pattern: the corpus's own path may hold `[`, `*` or `?`.
+        """
+        folders = [name for name in self.names() if not name.endswith(".parquet")]
+        return [f"{folder}/{name}" for folder in folders for name in self.names(folder) if name.endswith(".parquet")]
 
     def remove(self, *parts: str) -> None:
         """Remove a file, which is there."""
@@ -99,12 +109,21 @@ class CorpusStore:
         """Remove a folder, which is there, and all that is in it."""
         path = self.path(*parts)
         with self._reaching(path):
-            self.filesystem.rm(path, recursive=True)
+            if self.is_local:
+                shutil.rmtree(path)
+            else:  # one by one: `rm` would take `[`, `*` and `?` of the path for a pattern
+                for file in self.filesystem.find(path):
+                    self.filesystem.rm_file(file)
 
     def rename_folder(self, old: str, new: str) -> None:
         """Give a folder another path inside the corpus; in a bucket, its files are copied one by one."""
         with self._reaching(self.path(old)):
-            self.filesystem.mv(self.path(old), self.path(new), recursive=True)
+            if self.is_local:
+                Path(self.path(old)).rename(self.path(new))
+            else:
+                for file in self.filesystem.find(self.path(old)):
+                    self.filesystem.cp_file(file, self.path(new) + file.removeprefix(self.path(old)))
+                    self.filesystem.rm_file(file)
 
     def _reaching(self, path: str) -> AbstractContextManager[None]:
         return nullcontext() if self.is_local else reaching(path)
@@ -330,7 +349,13 @@ class CorpusStore:
             return self.filesystem.du(folder) if self.filesystem.exists(folder) else 0
 
     def get_asset(self, relative: str, local: Path) -> None:
-        """Copy a stored asset file to a local path."""
+        """Copy a stored asset file to a local path.
+
+        Raises:
+            AssetError: `relative`, which stands in a table, is not the path of an asset file.
+        """
+        if not is_asset_file(relative):
+            raise AssetError(f"its row names the file {relative[:200]!r}, which is not one of assets/files/")
         path = self.path(relative)
         with self._reaching(path):
             self.filesystem.get_file(path, str(local))

@@ -11,7 +11,7 @@ from pipeline import Corpus
 from pipeline.base.errors import ConfigError
 from pipeline.state.verify import repair, verify
 from pipeline.store.packed import PackedFile, PackedManifest
-from pipeline.store.schema import VIEWS
+from pipeline.store.schema import TABLES
 
 CONFIG = fake_config("ant,bee,cat,dog")
 
@@ -27,10 +27,10 @@ def problems(corpus: Corpus) -> dict[str, str]:
     return {problem.where: problem.what for problem in verify(corpus, CONFIG, [0, 1]).problems}
 
 
-def rewrite(corpus: Corpus, change) -> None:
-    """Write views of shard 0 again, with its record, after `change` of the rows."""
-    rows, record = corpus.read_rows("views", 0), corpus.shard_record("views", 0)
-    with corpus.table_writer(corpus.shard_path("views", 0), VIEWS) as writer:
+def rewrite(corpus: Corpus, change, table: str = "views") -> None:
+    """Write a table of shard 0 again, with its record, after `change` of the rows."""
+    rows, record = corpus.read_rows(table, 0), corpus.shard_record(table, 0)
+    with corpus.table_writer(corpus.shard_path(table, 0), TABLES[table]) as writer:
         writer.write(change(rows))
         writer.set_record(record)
 
@@ -77,6 +77,17 @@ def test_missing_asset_files_and_tables(corpus):
     found = problems(corpus)
     assert "cannot be read" in found["assets/00001.parquet, dog"]
     assert found["gaussians/00000.parquet"] == "a table that it was made from is missing or damaged"
+
+
+@pytest.mark.parametrize("path", ["../victim.txt", "corpus.json", "assets/files/../../../victim.txt"])
+def test_repair_removes_no_file_that_a_row_merely_names(corpus, path):
+    victim = Path(corpus.root).parent / "victim.txt"
+    victim.write_text("mine")
+    rewrite(corpus, lambda rows: [row | {"file": path} for row in rows], "assets")
+    verdict = verify(corpus, CONFIG, [0])
+    assert any("is not one of assets/files/" in problem.what for problem in verdict.problems)
+    repair(corpus, verdict.problems)
+    assert victim.read_text() == "mine" and corpus.exists("corpus.json")
 
 
 def test_rows_that_are_not_those_that_were_written(corpus):

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import Corpus
+from pipeline.base.errors import AssetError, ConfigError
 from pipeline.store.leftovers import owned_name
 from pipeline.store.schema import CAPTIONS, ERRORS
 from pipeline.store.shard_record import ShardRecord
@@ -94,7 +95,7 @@ def test_folders_and_files(corpus):
     for path in ("train/b.parquet", "train/a.parquet", "train/notes.txt", "top.parquet"):
         corpus.write_text("text", path)
     assert corpus.names("train") == ["a.parquet", "b.parquet", "notes.txt"] and corpus.names("nowhere") == []
-    assert corpus.glob("*/*.parquet") == ["train/a.parquet", "train/b.parquet"]
+    assert corpus.parquet_files() == ["train/a.parquet", "train/b.parquet"]
     assert corpus.digest("top.parquet") == (hashlib.sha256(b"text").hexdigest(), 4)
     with corpus.open_binary("top.parquet") as file:
         assert file.read() == b"text"
@@ -104,6 +105,30 @@ def test_folders_and_files(corpus):
     assert corpus.names("train") == [] and len(corpus.names("kept")) == 3
     corpus.remove_folder("kept")
     assert corpus.names("kept") == []
+
+
+@pytest.mark.parametrize("scheme", ["local", "bucket"])
+def test_the_path_of_a_corpus_is_no_pattern(tmp_path, scheme):
+    name = "a[1]*?"
+    corpus = Corpus(tmp_path / name if scheme == "local" else f"memory://{uuid.uuid4().hex}/{name}")
+    for path in ("train/a.parquet", "val/b.parquet"):
+        corpus.write_text("text", path)
+    assert corpus.parquet_files() == ["train/a.parquet", "val/b.parquet"]
+    corpus.rename_folder("train", "kept")
+    corpus.remove_folder("val")
+    assert corpus.parquet_files() == ["kept/a.parquet"]
+
+
+@pytest.mark.parametrize("inner", ["../victim.txt", "assets/../../victim.txt", ".."])
+def test_no_path_leaves_the_corpus(corpus, inner):
+    with pytest.raises(ConfigError, match="would leave the corpus"):
+        corpus.remove(inner)
+
+
+@pytest.mark.parametrize("relative", ["../victim.txt", "assets/files/ab/x.glb", "corpus.json", "/etc/passwd", ""])
+def test_only_asset_files_are_read_as_such(corpus, tmp_path, relative):
+    with pytest.raises(AssetError, match="which is not one of assets/files/"):
+        corpus.get_asset(relative, tmp_path / "copy")
 
 
 def test_a_corpus_travels_as_its_uri(corpus):

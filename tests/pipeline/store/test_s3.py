@@ -225,7 +225,7 @@ WAYS: list[Callable[[Corpus], object]] = [
     lambda corpus: corpus.read_bytes("a.txt"),
     lambda corpus: corpus.digest("a.txt"),
     lambda corpus: corpus.names("runs"),
-    lambda corpus: corpus.glob("*/*.parquet"),
+    lambda corpus: corpus.parquet_files(),
     lambda corpus: corpus.remove("a.txt"),
     lambda corpus: corpus.remove_folder("runs"),
     lambda corpus: corpus.rename_folder("runs", "kept"),
