@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.assets.config import AssetsConfig
-from pipeline.assets.objaverse_files import UID, Annotation, ObjaverseFiles
+from pipeline.assets.objaverse_files import Annotation, ObjaverseFiles
 from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
+from pipeline.assets.wanted import Wanted
 from pipeline.base.errors import ConfigError
 from pipeline.store.rows import Row
 
@@ -26,7 +27,7 @@ LICENSES = {
 
 
 class ObjaverseSource(RemoteSource):
-    """All objects of Objaverse 1.0, or those whose uids are the lines of the text file `assets.path`.
+    """All objects of Objaverse 1.0, or those that the list `assets.objects` (or `assets.path`) names.
 
     The objects of Objaverse-LVIS are `heldout`, so that zero-shot figures on it are of objects never trained on.
     """
@@ -39,13 +40,8 @@ class ObjaverseSource(RemoteSource):
         wanted = self._wanted()
         folders = self.files.uids_by_folder()
         if wanted is not None:
-            unknown = wanted.difference(*folders.values())
-            if unknown:
-                raise ConfigError(
-                    f"assets.path: {self.config.path}: {len(unknown)} of {len(wanted)} uids are not in Objaverse 1.0, "
-                    f"{min(unknown)} is the first"
-                )
-            chosen = {folder: [uid for uid in uids if uid in wanted] for folder, uids in folders.items()}
+            chosen = {folder: [uid for uid in uids if wanted.has(uid)] for folder, uids in folders.items()}
+            wanted.conclude("Objaverse 1.0", self.unplanned)
             folders = {folder: uids for folder, uids in chosen.items() if uids}
         lvis = self.files.lvis_categories()
         for folder, annotations in self.files.annotations(list(folders)):
@@ -57,17 +53,12 @@ class ObjaverseSource(RemoteSource):
         path = f"glbs/{json.loads(row['details'])['folder']}/{row['uid']}.glb"
         return self.fetch_file(self.files.url(path), "glb", row["sha256"], folder)
 
-    def _wanted(self) -> set[str] | None:
-        if not self.config.path:
-            return None
-        try:
-            wanted = set(Path(self.config.path).read_text(encoding="utf-8").split())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"assets.path: {self.config.path} is not a text file of uids ({error})") from error
-        wrong = sorted(uid for uid in wanted if not UID.fullmatch(uid))
-        if wrong:
-            raise ConfigError(f"assets.path: {self.config.path}: {wrong[0][:80]!r} is not a uid (32 hex digits)")
-        return wanted
+    def _wanted(self) -> Wanted | None:
+        lists = {"assets.objects": self.config.objects, "assets.path": self.config.path}
+        given = [(path, setting) for setting, path in lists.items() if path]
+        if len(given) > 1:
+            raise ConfigError("assets.path and assets.objects both name a list of uids; give one of them")
+        return Wanted(*given[0]) if given else None
 
 
 def _index_row(uid: str, details: str, annotation: Annotation, lvis_category: str) -> Row:

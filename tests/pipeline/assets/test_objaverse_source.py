@@ -166,9 +166,17 @@ def test_a_list_of_uids_needs_the_annotations_of_its_folders_only(hub, config, t
     assert not hub.asked(f"{ROOT}/metadata/000-000.json.gz")
 
 
+def test_strangers_in_a_list_are_noted(config, tmp_path, caplog):
+    (tmp_path / "uids.csv").write_text(f"name,uid\na,{uid_of(5)}\nb,{uid_of(99)}\nc,{uid_of(5)}\n")
+    source = make_source(AssetsConfig(**config(objects=str(tmp_path / "uids.csv"))))
+    assert [row["uid"] for row in source.plan()] == [uid_of(5)]
+    assert source.unplanned.entries == [uid_of(99)]
+    assert f"1 of the 2 names in the list are not in Objaverse 1.0, {uid_of(99)!r} is the first" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(uid_of(9), "1 of 1 uids are not in Objaverse 1.0"), ("../../etc", "is not a uid"), (None, "not a text file")],
+    [(uid_of(9), "has none of the 1 names"), ("../../etc", "has none of the 1 names"), (None, "cannot be opened")],
 )
 def test_a_list_of_anything_else_is_a_config_error(config, tmp_path, text, message):
     file = tmp_path / "uids.txt"
@@ -176,6 +184,8 @@ def test_a_list_of_anything_else_is_a_config_error(config, tmp_path, text, messa
         file.write_text(text)
     with pytest.raises(ConfigError, match=message):
         plan(config(path=str(file)))
+    with pytest.raises(ConfigError, match="both name a list"):
+        plan(config(path=str(file), objects=str(file)))
 
 
 def test_annotations_are_fetched_once(hub, config):
