@@ -21,8 +21,9 @@ from urllib3.exceptions import HTTPError, InvalidHeader, LocationParseError, Max
 from urllib3.util import Retry
 
 from pipeline.assets.config import AssetsConfig
+from pipeline.assets.refusals import Refusal, status_line
 from pipeline.assets.transfer import Passing, Transfer
-from pipeline.base.errors import AssetError, Missing, Timeout, Unreachable
+from pipeline.base.errors import AssetError, Timeout, Unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +33,6 @@ MAX_REDIRECTS = 5
 MAX_BACKOFF_S = 60
 # statuses that may be another one a moment later
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-REFUSALS = {
-    401: "the server asks for credentials, which are taken from ~/.netrc where there are any",
-    403: "the server denies access",
-    404: "there is no such file",
-    410: "the file has been withdrawn",
-}
-GONE = (404, 410)
 # The hub names the SHA-256 of a large file in this header of its redirect.
 LINKED_CHECKSUM = "X-Linked-ETag"
 _SHA256 = re.compile(r'"?([0-9a-f]{64})"?')
@@ -114,14 +108,14 @@ class Downloader:
     def _attempt(self, transfer: Transfer) -> None:
         with self._open(transfer) as response:
             status = response.status_code
-            if status in PASSING:
-                raise Passing(_status(status), response.headers.get("Retry-After", ""))
+            refusal = None if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) else Refusal(transfer.url, response)
+            if refusal and status in PASSING and not refusal.is_over_quota:
+                raise Passing(status_line(status), response.headers.get("Retry-After", ""))
             if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and transfer.received:
                 transfer.start_again()
                 raise Passing("the server cannot resume the download")
-            if status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-                kind = Missing if status in GONE else AssetError
-                raise kind(f"{transfer.url}: {REFUSALS.get(status, 'the server refuses it')} ({_status(status)})")
+            if refusal:
+                raise refusal.error()
             transfer.take_up(response)
             while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
                 transfer.add(chunk)
@@ -234,8 +228,3 @@ def _root(problem: Exception) -> Exception:
         if not isinstance(inner, Exception):
             return problem
         problem = inner
-
-
-def _status(status: int) -> str:
-    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
-    return f"HTTP {status} {phrase}".rstrip()

@@ -41,6 +41,10 @@ class Unreachable(PipelineError):
     retryable = True
 
 
+class QuotaExceeded(Unreachable):
+    """The server has the file, but hands none out until its owner's quota is renewed (Git's Large File Storage)."""
+
+
 class ConfigError(PipelineError):
     """What the user asked for cannot be run. Stops the run at once: one line, exit code 2."""
 
