@@ -208,10 +208,13 @@ def webp(pixels: np.ndarray) -> bytes:
 
 
 class FakeSource(AssetSource):
-    """Lists the uids that `assets.path` names, with commas between them."""
+    """Lists the uids that `assets.path` names, with commas between them; it makes no row of those that begin `odd:`."""
 
     def plan(self) -> Iterator[Row]:
         for uid in filter(None, self.config.path.split(",")):
+            if uid.startswith("odd:"):
+                self.unplanned.note(f"fake:{uid}", "it is odd")
+                continue
             empty = {name: None for name in INDEX.names if name != "shard"}
             split = "heldout" if uid.startswith("held") else ""
             yield empty | {"uid": uid, "source": "fake", "origin_uri": f"fake:{uid}", "tags": ["a"], "split": split}

@@ -26,7 +26,7 @@ from pipeline.command.summary import failure_table, summary_tables, write_summar
 from pipeline.executors.machine import default_workers
 from pipeline.stages.registry import CORPUS_STAGES, PLUGIN_ERROR, SHARD_STAGES
 from pipeline.state.ledger import Redo
-from pipeline.state.planning import ensure_planned, keep_config, list_objects
+from pipeline.state.planning import count_objects, ensure_planned, keep_config
 from pipeline.state.records import find_manifest, read_manifest
 from pipeline.state.verify import repair, verify
 from pipeline.store.corpus_store import CorpusStore
@@ -110,7 +110,7 @@ def _plan(request: Request, corpus: CorpusStore, console: Console) -> int:
     shard_stages, corpus_stages = _chosen_stages(options)
     if manifest is None:
         with console.status("planning …"):
-            listing = list_objects(request.config.assets)
+            listing = count_objects(request.config.assets)
         plan = new_corpus_plan(corpus, listing, [*shard_stages, *corpus_stages], _worker_count(options))
         return _answer(plan, plan_table, options, console)
     job = _job(request, corpus)

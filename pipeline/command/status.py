@@ -10,8 +10,8 @@ from typing import Any
 from pipeline.stages.config import Config
 from pipeline.stages.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.state.ledger import Ledger
-from pipeline.state.planning import Listing
-from pipeline.state.records import find_done, read_manifest
+from pipeline.state.listing import Listing
+from pipeline.state.records import CorpusManifest, find_done, read_manifest
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.work.agenda import Agenda
 from pipeline.work.corpus_runner import is_due
@@ -95,7 +95,14 @@ def corpus_status(corpus: CorpusStore, config: Config, shards: Sequence[int], wo
             "seconds_left": status.seconds_for(status.pending, workers),
         }
     due = {stage: {"due": is_due(entry, config, corpus)} for stage, entry in CORPUS_STAGES.items()}
-    return {"corpus": corpus.uri, "shards": len(shards), "workers": workers, "stages": stages, "corpus_stages": due}
+    return {
+        "corpus": corpus.uri,
+        "shards": len(shards),
+        "workers": workers,
+        "planned": _planned(read_manifest(corpus)),
+        "stages": stages,
+        "corpus_stages": due,
+    }
 
 
 def corpus_plan(job: Job, agenda: Agenda, corpus_stages: Mapping[str, bool], workers: int) -> dict[str, Any]:
@@ -105,8 +112,8 @@ def corpus_plan(job: Job, agenda: Agenda, corpus_stages: Mapping[str, bool], wor
         corpus_stages: the chosen corpus stages, and whether each would run.
         workers: shards at once.
     """
-    ledger = Ledger(job.corpus, job.config, job.stages)
-    measured = count_stages(ledger, range(read_manifest(job.corpus).shards))
+    manifest = read_manifest(job.corpus)
+    measured = count_stages(Ledger(job.corpus, job.config, job.stages), range(manifest.shards))
     stages = {}
     for stage, objects in agenda.todo.items():
         seconds = measured[stage].seconds_for(objects, workers)
@@ -120,24 +127,42 @@ def corpus_plan(job: Job, agenda: Agenda, corpus_stages: Mapping[str, bool], wor
     for stage, due in corpus_stages.items():
         done = find_done(job.corpus, stage)
         over_all[stage] = {"due": due, "seconds": 0.0 if not due else done.seconds if done else None}
-    return _plan(job.corpus, workers, stages, over_all)
+    return _plan(job.corpus, manifest, workers, stages, over_all)
 
 
 def new_corpus_plan(corpus: CorpusStore, listing: Listing, stages: Sequence[str], workers: int) -> dict[str, Any]:
     """The plan of a corpus that does not exist yet: no rate has been measured."""
-    counts = {"shards": listing.shards, "objects": listing.index.num_rows, "seconds": None, "worker_hours": None}
+    counts = {"shards": listing.shards, "objects": listing.objects, "seconds": None, "worker_hours": None}
     over_all = {stage: {"due": True, "seconds": None} for stage in stages if stage not in SHARD_STAGES}
-    return _plan(corpus, workers, {stage: counts for stage in stages if stage in SHARD_STAGES}, over_all)
+    return _plan(corpus, listing, workers, {stage: counts for stage in stages if stage in SHARD_STAGES}, over_all)
 
 
-def _plan(corpus: CorpusStore, workers: int, stages: dict[str, Any], corpus_stages: dict[str, Any]) -> dict[str, Any]:
+def _plan(
+    corpus: CorpusStore,
+    planned: Listing | CorpusManifest,
+    workers: int,
+    stages: dict[str, Any],
+    corpus_stages: dict[str, Any],
+) -> dict[str, Any]:
     """The stages share the workers, so that their times add up."""
     seconds = [stage["seconds"] for stage in (*stages.values(), *corpus_stages.values())]
     total = None if None in seconds else sum(seconds)
     return {
         "corpus": corpus.uri,
         "workers": workers,
+        "planned": _planned(planned),
         "stages": stages,
         "corpus_stages": corpus_stages,
         "seconds": total,
+    }
+
+
+def _planned(counts: Listing | CorpusManifest) -> dict[str, Any]:
+    """What the corpus is made of. `splits` is empty where an older version planned it."""
+    return {
+        "objects": counts.objects,
+        "shards": counts.shards,
+        "splits": dict(sorted(counts.splits.items())),
+        "left_out_licenses": dict(counts.left_out_licenses),
+        "unplanned": counts.unplanned,
     }

@@ -10,7 +10,7 @@ UNKNOWN = "not measured yet"
 def status_table(status: dict[str, Any]) -> Table:
     """The table of `--status` (pipeline.command.status.corpus_status)."""
     title = f"{status['corpus']}: {status['shards']} shards; time left with {_workers(status['workers'])}"
-    table = _new_table(title, "done", "failed", "pending", "objects/h", "time left")
+    table = _new_table(title, _planned(status["planned"]), "done", "failed", "pending", "objects/h", "time left")
     for name, stage in status["stages"].items():
         rate = stage["objects_per_hour"]
         counts = (str(stage[key]) for key in ("done", "failed", "pending"))
@@ -23,7 +23,7 @@ def status_table(status: dict[str, Any]) -> Table:
 def plan_table(plan: dict[str, Any]) -> Table:
     """The table of `--plan` (pipeline.command.status.corpus_plan)."""
     title = f"{plan['corpus']}: what would run with {_workers(plan['workers'])}"
-    table = _new_table(title, "shards", "objects", "time", "worker-hours")
+    table = _new_table(title, _planned(plan["planned"]), "shards", "objects", "time", "worker-hours")
     for name, stage in plan["stages"].items():
         hours = "" if stage["worker_hours"] is None else f"{stage['worker_hours']:.2f}"
         table.add_row(name, str(stage["shards"]), str(stage["objects"]), _time(stage["seconds"]), hours)
@@ -50,8 +50,19 @@ def _workers(count: int) -> str:
     return f"{count} worker{'s' if count > 1 else ''}"
 
 
-def _new_table(title: str, *columns: str) -> Table:
-    table = Table(title=title)
+def _planned(planned: dict[str, Any]) -> str:
+    """What the corpus is made of, and what is not in it."""
+    splits = ", ".join(f"{count:,} {split}" for split, count in planned["splits"].items())
+    parts = [f"{planned['objects']:,} objects" + (f" ({splits})" if splits else "")]
+    if left_out := sum(planned["left_out_licenses"].values()):
+        parts.append(f"{left_out:,} left out by their licences")
+    if planned["unplanned"]:
+        parts.append(f"{planned['unplanned']:,} entries cannot be planned, kept in unplanned.parquet")
+    return "; ".join(parts)
+
+
+def _new_table(title: str, caption: str, *columns: str) -> Table:
+    table = Table(title=title, caption=caption)
     table.add_column("stage")
     for name in columns:
         table.add_column(name, justify="right")

@@ -20,7 +20,9 @@ class CorpusManifest(Record):
     planning_hash: str
     code_version: str  # that planned it
     objects: int
+    splits: dict[str, int] = {}  # objects by split; not before 0.3
     left_out_licenses: dict[str, int] = {}  # objects kept out by their licence; not in the first version
+    unplanned: int = 0  # rows of unplanned.parquet; not before 0.3
     shards: int
 
 

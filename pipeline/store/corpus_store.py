@@ -19,7 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.base.errors import AssetError, ConfigError
 from pipeline.store.bucket import OPTIONS, READERS, BucketFile, abort_old_uploads, reaching, read_footer, read_small
-from pipeline.store.leftovers import SCRATCH, owned_name, remove_dead
+from pipeline.store.leftovers import SCRATCH, owned_name, remove_dead, scratch_folder
 from pipeline.store.record import Record
 from pipeline.store.rows import Row, rows_from_table, with_added
 from pipeline.store.schema import ERRORS
@@ -212,6 +212,10 @@ class CorpusStore:
                     self.filesystem.put_file(str(temporary), path)  # nothing is there before all of it is
         finally:
             temporary.unlink(missing_ok=True)
+
+    def scratch_folder(self) -> AbstractContextManager[Path]:
+        """A path for a local folder of temporary files (see `leftovers.scratch_folder`)."""
+        return scratch_folder(Path(self.path(TEMPORARY)) if self.is_local else None)
 
     def remove_leftovers(self) -> None:
         """Remove the temporary files of processes of this machine that were killed while writing."""

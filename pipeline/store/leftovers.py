@@ -3,7 +3,10 @@
 import os
 import shutil
 import socket
+import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SCRATCH = "clip-gs-scratch-"  # what is ours in the machine's folder for temporary files begins so
@@ -12,6 +15,23 @@ SCRATCH = "clip-gs-scratch-"  # what is ours in the machine's folder for tempora
 def owned_name() -> str:
     """A unique name for something temporary: HOST.PID.RANDOM."""
     return f"{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex}"
+
+
+@contextmanager
+def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+    """A path for a folder of temporary files, which who needs it makes; it is gone after the block.
+
+    Args:
+        parent: where it lies; None: in the machine's folder for temporary files. What killed processes left there goes.
+    """
+    prefix = "" if parent else SCRATCH
+    parent = parent or Path(tempfile.gettempdir())
+    remove_dead(parent, prefix)
+    folder = parent / f"{prefix}{owned_name()}"
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_dead(folder: Path, prefix: str = "") -> None:

@@ -164,6 +164,14 @@ ERRORS = pa.schema(
     ]
 )
 
+# Of the source's entries that are not planned.
+UNPLANNED = pa.schema(
+    [
+        ("entry", pa.string()),  # as the source names it
+        ("reason", pa.string()),
+    ]
+)
+
 TABLES: dict[str, pa.Schema] = {
     "index": INDEX,
     "assets": ASSETS,

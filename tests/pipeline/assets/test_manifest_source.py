@@ -10,7 +10,7 @@ import pytest
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.sources import make_source
 from pipeline.base.errors import ConfigError
-from pipeline.state.planning import list_objects
+from pipeline.state.listing import Listing
 from pipeline.store.rows import table_from_rows
 from pipeline.store.schema import INDEX
 from tests.pipeline.assets.asset_makers import Store, box_glb, glb_of, gltf_document, obj
@@ -168,9 +168,10 @@ def test_licences_keep_objects_out_and_are_counted(tmp_path, caplog):
     licenses = ["CC0-1.0", "CC-BY-4.0", "CC-BY-NC-4.0", "CC-BY-NC-4.0", ""]
     rows = [{"url": f"https://a.org/{i}.glb", "license": license_} for i, license_ in enumerate(licenses)]
     config = AssetsConfig(source="manifest", path=write_csv(tmp_path / "t.csv", rows), licenses="cc0-1.0, CC-BY-4.0")
-    listing = list_objects(config)
-    assert set(listing.index.column("license").to_pylist()) == {"CC0-1.0", "CC-BY-4.0"}
-    assert listing.left_out == {"CC-BY-NC-4.0": 2, "": 1}
+    listing = Listing(config)
+    [index] = listing.pieces(tmp_path)
+    assert set(index.column("license").to_pylist()) == {"CC0-1.0", "CC-BY-4.0"}
+    assert listing.left_out_licenses == {"CC-BY-NC-4.0": 2, "": 1}
     assert "2 of 'CC-BY-NC-4.0'" in caplog.text
     with pytest.raises(ConfigError, match="finds no asset .* which assets.licenses excludes"):
-        list_objects(config.model_copy(update={"licenses": "MIT"}))
+        Listing(config.model_copy(update={"licenses": "MIT"})).count(tmp_path)

@@ -66,6 +66,27 @@ def test_status_plan_and_verdict(corpus, answer, tmp_path, capfd):
     assert "views/00002.parquet" in answer("--repair", "--quick")["removed"]
 
 
+def test_what_is_planned_and_what_is_not(corpus, answer, tmp_path, capfd):
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("ant,", "ant,odd:x,../y,ant,"))
+    made_of = {
+        "objects": 7,
+        "shards": 4,
+        "splits": {"heldout": 1, "train": 5, "val": 1},
+        "left_out_licenses": {},
+        "unplanned": 3,
+    }
+    assert answer("--plan")["planned"] == made_of
+    answer("--plan", "--assets.limit", "2")
+    assert not Path(corpus.root).exists()
+    assert main(["--corpus", corpus.root, "--config", str(tmp_path / "config.yaml"), "--stage", "assets"]) == 0
+    capfd.readouterr()
+    assert answer("--plan")["planned"] == answer("--status")["planned"] == made_of
+    for command in ("--plan", "--status"):
+        assert main(["--corpus", corpus.root, command]) == 0
+        shown = " ".join(capfd.readouterr().out.split())
+        assert "7 objects (1 heldout, 5 train, 1 val); 3 entries cannot be planned" in shown
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_log_lines_of_workers_name_stage_shard_and_object(corpus, tmp_path, capfd, workers):
     config = str(tmp_path / "config.yaml")

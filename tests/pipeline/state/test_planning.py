@@ -1,6 +1,4 @@
-"""Planning: the draw, the splits, the shards, and what happens when a corpus is planned again."""
-
-from collections import Counter
+"""Planning: what is kept of it, and what happens when a corpus is planned again."""
 
 import pyarrow.parquet as pq
 import pytest
@@ -9,55 +7,63 @@ from fakes.corpus import fake_config
 from pipeline import Corpus
 from pipeline.base.errors import ConfigError
 from pipeline.stages.config import Config
-from pipeline.state.planning import INDEX_GROUP_ROWS, ensure_planned, keep_config, list_objects, split_of
-
-MANY = ",".join(f"object-{i}" for i in range(400))
-
-
-def test_rows_are_sorted_and_cut_into_shards(fakes):
-    rows = list_objects(fake_config("c,a,e,b,d").assets).index.to_pylist()
-    assert [(row["uid"], row["shard"]) for row in rows] == [("a", 0), ("b", 0), ("c", 0), ("d", 1), ("e", 1)]
+from pipeline.state.planning import INDEX_GROUP_ROWS, count_objects, ensure_planned, keep_config
+from pipeline.state.records import read_manifest
 
 
-def test_a_larger_limit_keeps_the_objects_of_a_smaller_one(fakes):
-    def drawn(limit: int, uids: str = MANY) -> set[str]:
-        return {row["uid"] for row in list_objects(fake_config(uids, assets={"limit": limit}).assets).index.to_pylist()}
-
-    assert len(drawn(10)) == 10 and drawn(10) < drawn(50) < drawn(0)
-    assert len(drawn(10) & {f"object-{i}" for i in range(10)}) < 10  # not simply the first ones
-    assert drawn(10, ",".join(reversed(MANY.split(",")))) == drawn(10)
+def unplanned(corpus: Corpus) -> list[tuple[str, str]]:
+    with corpus.parquet(corpus.path("unplanned.parquet")) as file:
+        return [(row["entry"], row["reason"]) for row in file.read().to_pylist()]
 
 
-def test_splits_follow_the_fractions_and_the_source(fakes):
-    config = fake_config(MANY + ",held-1,held-2", assets={"val_fraction": 0.2, "heldout_fraction": 0.3}).assets
-    rows = list_objects(config).index.to_pylist()
-    counts = Counter(row["split"] for row in rows)
-    assert 50 < counts["val"] < 110 and 80 < counts["heldout"] < 160
-    assert {row["split"] for row in rows if row["uid"].startswith("held-")} == {"heldout"}
-    more = fake_config(MANY, assets={"val_fraction": 0.3, "heldout_fraction": 0.3}).assets
-    assert all(split_of(row["uid"], more) == "val" for row in rows if row["split"] == "val")
+def test_what_cannot_be_planned_is_kept_and_counted(fakes, tmp_path, caplog):
+    corpus, config = Corpus(tmp_path / "corpus"), fake_config("c,../escape,a,b,a,no/file,b")
+    manifest = ensure_planned(corpus, config)
+    assert (manifest.objects, manifest.unplanned, manifest.splits) == (3, 4, {"train": 2, "val": 1})
+    assert [row["uid"] for row in corpus.read_index()] == ["a", "b", "c"]
+    assert unplanned(corpus) == [
+        ("fake:../escape", "its uid '../escape' cannot name a file"),
+        ("fake:no/file", "its uid 'no/file' cannot name a file"),
+        ("fake:a", "another entry has the uid 'a', too: the first is planned"),
+        ("fake:b", "another entry has the uid 'b', too: the first is planned"),
+    ]
+    [line] = [record.message for record in caplog.records]
+    assert "4 entries that cannot be planned ('fake:../escape': its uid" in line
+
+    caplog.clear()
+    counted = count_objects(config.assets)
+    assert (counted.objects, counted.shards, counted.splits, counted.unplanned) == (3, 1, manifest.splits, 4)
+    assert [record.message for record in caplog.records] == [line]
 
 
-def test_a_corpus_that_grows_deals_no_object_again(fakes):
-    def splits(uids: str) -> dict[str, str]:
-        return {row["uid"]: row["split"] for row in list_objects(fake_config(uids).assets).index.to_pylist()}
-
-    few, many = splits(MANY), splits(",".join(f"object-{i}" for i in range(1000)) + ",a,held-1,zz")
-    assert set(few.values()) == {"train", "val", "heldout"}
-    assert few.items() < many.items()
+def test_what_a_source_notes_is_kept(fakes, tmp_path):
+    corpus = Corpus(tmp_path / "corpus")
+    assert ensure_planned(corpus, fake_config("a,odd:x,odd:y,b")).unplanned == 2
+    assert unplanned(corpus) == [("fake:odd:x", "it is odd"), ("fake:odd:y", "it is odd")]
 
 
-@pytest.mark.parametrize("uid", ["../escape", "/etc/passwd", ".hidden", "a\\b", "new\nline", "x" * 201])
-def test_uids_that_cannot_name_a_file_are_refused(fakes, uid):
-    with pytest.raises(ConfigError, match="cannot be a file name"):
-        list_objects(fake_config(f"good,{uid}").assets)
+def test_no_table_of_unplanned_entries_is_left_where_there_is_none(fakes, tmp_path):
+    corpus = Corpus(tmp_path / "corpus")
+    ensure_planned(corpus, fake_config("a,odd:x"))
+    corpus.remove("corpus.json")
+    assert ensure_planned(corpus, fake_config("a")).unplanned == 0
+    assert not corpus.exists("unplanned.parquet")
 
 
-def test_a_uid_twice_and_an_empty_source_are_refused(fakes):
-    with pytest.raises(ConfigError, match="two assets have the uid 'a': fake:a and fake:a"):
-        list_objects(fake_config("a,b,a").assets)
-    with pytest.raises(ConfigError, match="finds no asset"):
-        list_objects(fake_config("").assets)
+def test_a_source_of_which_nothing_can_be_planned_leaves_no_trace(fakes, tmp_path):
+    corpus = Corpus(tmp_path / "corpus")
+    with pytest.raises(ConfigError, match="finds no asset in assets.path '../a,odd:x' but 2 entries that cannot be"):
+        ensure_planned(corpus, fake_config("../a,odd:x"))
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_a_manifest_of_before_has_no_unplanned_entries(fakes, tmp_path):
+    corpus = Corpus(tmp_path / "corpus")
+    ensure_planned(corpus, fake_config("a"))
+    manifest = corpus.read_json("corpus.json")
+    del manifest["unplanned"], manifest["splits"]
+    corpus.write_json(manifest, "corpus.json")
+    assert (read_manifest(corpus).unplanned, read_manifest(corpus).splits) == (0, {})
 
 
 def test_planning_is_done_once(fakes, tmp_path):

@@ -177,7 +177,9 @@ def test_keys_of_a_newer_version_are_kept_and_ours_stay_in_their_order(fakes, tm
         "planning_hash",
         "code_version",
         "objects",
+        "splits",
         "left_out_licenses",
+        "unplanned",
         "shards",
     ]
     corpus.write_json(planned | {"newer": {"a": 1}}, "corpus.json")

@@ -1,0 +1,89 @@
+"""What a source's rows become: the draw, the splits, the shards, and what is left out."""
+
+from collections import Counter
+
+import pyarrow as pa
+import pytest
+
+from fakes.corpus import fake_config
+from pipeline.base.errors import ConfigError
+from pipeline.stages.config import Config
+from pipeline.state.listing import Listing, is_safe, split_of
+from pipeline.store.rows import Row
+
+MANY = ",".join(f"object-{i}" for i in range(400))
+
+
+@pytest.fixture
+def listed(fakes, tmp_path):
+    """The rows of the index that a config leads to."""
+
+    def listed(config: Config) -> list[Row]:
+        return pa.concat_tables(Listing(config.assets).pieces(tmp_path / "scratch")).to_pylist()
+
+    return listed
+
+
+def test_rows_are_sorted_and_cut_into_shards(listed):
+    rows = listed(fake_config("c,a,e,b,d"))
+    assert [(row["uid"], row["shard"]) for row in rows] == [("a", 0), ("b", 0), ("c", 0), ("d", 1), ("e", 1)]
+
+
+def test_a_larger_limit_keeps_the_objects_of_a_smaller_one(listed):
+    def drawn(limit: int, uids: str = MANY) -> set[str]:
+        return {row["uid"] for row in listed(fake_config(uids, assets={"limit": limit}))}
+
+    assert len(drawn(10)) == 10 and drawn(10) < drawn(50) < drawn(0)
+    assert len(drawn(10) & {f"object-{i}" for i in range(10)}) < 10  # not simply the first ones
+    assert drawn(10, ",".join(reversed(MANY.split(",")))) == drawn(10)
+
+
+def test_a_limit_counts_objects_and_not_entries(fakes, tmp_path):
+    listing = Listing(fake_config(f"{MANY},{MANY}", assets={"limit": 10}).assets)
+    listing.count(tmp_path)
+    assert (listing.objects, listing.unplanned) == (10, 10)
+
+
+def test_splits_follow_the_fractions_and_the_source(listed):
+    config = fake_config(MANY + ",held-1,held-2", assets={"val_fraction": 0.2, "heldout_fraction": 0.3})
+    rows = listed(config)
+    counts = Counter(row["split"] for row in rows)
+    assert 50 < counts["val"] < 110 and 80 < counts["heldout"] < 160
+    assert {row["split"] for row in rows if row["uid"].startswith("held-")} == {"heldout"}
+    more = fake_config(MANY, assets={"val_fraction": 0.3, "heldout_fraction": 0.3}).assets
+    assert all(split_of(row["uid"], more) == "val" for row in rows if row["split"] == "val")
+
+
+def test_a_corpus_that_grows_deals_no_object_again(listed):
+    def splits(uids: str) -> dict[str, str]:
+        return {row["uid"]: row["split"] for row in listed(fake_config(uids))}
+
+    few, many = splits(MANY), splits(",".join(f"object-{i}" for i in range(1000)) + ",a,held-1,zz")
+    assert set(few.values()) == {"train", "val", "heldout"}
+    assert few.items() < many.items()
+
+
+@pytest.mark.parametrize(
+    "uid", ["", "../escape", "/etc/passwd", ".hidden", "a\\b", "new\nline", "x" * 201, "椅" * 70, "\ud800"]
+)
+def test_some_uids_cannot_name_a_file(uid):
+    assert not is_safe(uid)
+
+
+@pytest.mark.parametrize("uid", ["a", "kiDgUIcaC7c4YaIcLCJeq4kS7rK", "x" * 200, "椅" * 60, "a b.c"])
+def test_other_uids_can(uid):
+    assert is_safe(uid)
+
+
+def test_an_empty_source_is_refused(listed):
+    with pytest.raises(ConfigError, match="finds no asset in assets.path ''$"):
+        listed(fake_config(""))
+
+
+def test_counting_gives_what_planning_gives(fakes, tmp_path):
+    config = fake_config(MANY + ",../x,a,a,held-1").assets
+    whole, counted = Listing(config), Listing(config)
+    list(whole.pieces(tmp_path))
+    counted.count(tmp_path)
+    for name in ("objects", "shards", "splits", "left_out_licenses", "unplanned"):
+        assert getattr(whole, name) == getattr(counted, name)
