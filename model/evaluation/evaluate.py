@@ -21,6 +21,7 @@ from pipeline.store.corpus_store import CorpusStore
 logger = logging.getLogger(__name__)
 
 RETRIEVAL_KS = (1, 5, 10)
+RESULT = "evaluation.json"  # in the run's folder
 BESIDE = ("_low", "_high", "_deviation")  # what stands beside a figure in the files
 
 
@@ -43,7 +44,7 @@ def evaluate(corpus: CorpusStore, config: EvaluateConfig) -> dict[str, Any]:
             figures |= retrieval_figures(split, features[split], triplets)
         figures |= classification_figures(config, encoder, splits, features)
     record = {"run": config.run, "encoder": encoder, "figures": figures}
-    corpus.write_json(record, "runs", config.run, "evaluation.json")
+    corpus.write_json(record, "runs", config.run, RESULT)
     corpus.write_text(markdown(config.run, encoder, figures), "runs", config.run, "evaluation.md")
     return {key: value for key, value in figures.items() if not key.endswith(BESIDE)}
 

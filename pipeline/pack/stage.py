@@ -15,9 +15,10 @@ from pipeline.pack.manifest import build_manifest
 from pipeline.pack.survey import Survey, survey_corpus
 from pipeline.stages.stage import CorpusStage, one_by_one
 from pipeline.store.corpus_store import CorpusStore
-from pipeline.store.packed import FOLDER, MANIFEST, PackedFile, PackedManifest
+from pipeline.store.packed import FOLDER, MANIFEST, PackedFile, PackedManifest, read_packed_manifest
 from pipeline.store.schema import SPLITS
 
+BESIDE = ("README.md", "ATTRIBUTION.csv", "CITATION.cff")
 WRITER_GB = 0.5  # memory of a process that writes a file: about two row groups, and Python
 
 
@@ -58,6 +59,10 @@ class PackStage(CorpusStage[PackConfig]):
         corpus.write_record(manifest, FOLDER, MANIFEST)
         remove_older(corpus, manifest)
         return figures(survey, manifest)
+
+    def files(self, corpus: CorpusStore) -> list[str]:
+        packed = [file.path for file in read_packed_manifest(corpus, FOLDER).files]
+        return [f"{FOLDER}/{name}" for name in (MANIFEST, *BESIDE, *packed)]
 
 
 def _write(corpus: CorpusStore, config: PackConfig, item: tuple[str, PlannedFile]) -> PackedFile:

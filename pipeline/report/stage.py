@@ -69,6 +69,9 @@ class ReportStage(CorpusStage[ReportConfig]):
         corpus.write_text(page, "report", "index.html")
         return {"drawn": len(entries), "not_drawn": len(ranked) - len(entries), "bytes": len(page.encode())}
 
+    def files(self, corpus: CorpusStore) -> list[str]:
+        return ["report/index.html"]
+
 
 def quality_histograms(ranked: list[Measured], audited: "Audit | None") -> list[Histogram]:
     """How PSNR, SSIM and other measures are spread over all objects, where they differ at all."""

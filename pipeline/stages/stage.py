@@ -139,3 +139,7 @@ class CorpusStage(ABC, Generic[ConfigT]):
         Raises:
             ConfigError: the corpus cannot feed this stage (empty split, mixed encoders, …).
         """
+
+    def files(self, corpus: CorpusStore) -> list[str]:
+        """Paths inside the corpus of what `run` has left for others: if one of them is gone, the stage is due again."""
+        return []

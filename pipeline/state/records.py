@@ -27,8 +27,7 @@ class CorpusManifest(Record):
 
 
 class DoneNote(Record):
-    """done/STAGE.json: what a stage over the whole corpus was last run on, and what it said. All keys are of the first
-    version."""
+    """done/STAGE.json: what a stage over the whole corpus was last run on, what it said and what it left."""
 
     cure: ClassVar[str] = "--repair removes it, so that the stage runs again"
 
@@ -39,6 +38,8 @@ class DoneNote(Record):
     seconds: float
     code_version: str
     fingerprint: str
+    files: tuple[str, ...] = ()  # paths inside the corpus of what it left; not in the first version
+    shards: dict[str, int] = {}  # finished shards of each table that it was run on; not in the first version
 
 
 def find_manifest(corpus: CorpusStore) -> CorpusManifest | None:
@@ -69,6 +70,13 @@ def find_done(corpus: CorpusStore, stage: str) -> DoneNote | None:
         ConfigError: the note is damaged.
     """
     return corpus.find_record(DoneNote, *done_path(stage))
+
+
+def missing_files(corpus: CorpusStore, done: DoneNote) -> list[str]:
+    """Those of the files that a stage left which are there no longer, in order."""
+    folders = {path.rpartition("/")[0] for path in done.files}
+    there = {f"{folder}/{name}" for folder in folders for name in corpus.names(folder)}
+    return sorted(set(done.files) - there)
 
 
 def done_path(stage: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from pipeline.pack.manifest import check_folder
 from pipeline.stages.config import Config
 from pipeline.stages.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.state.ledger import Ledger
-from pipeline.state.records import done_path, find_done
+from pipeline.state.records import done_path, find_done, missing_files
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.packed import FOLDER, MANIFEST
 from pipeline.store.rows import fingerprint, rows_from_table
@@ -106,12 +106,23 @@ def _verify_index(ledger: Ledger, shards: Sequence[int]) -> Iterator[Problem]:
 
 
 def _verify_notes(corpus: CorpusStore) -> Iterator[Problem]:
+    """What the stages over the whole corpus were run on and what they left: is all of it still there?"""
     for stage in CORPUS_STAGES:
+        where = "/".join(done_path(stage))
         try:
-            find_done(corpus, stage)
+            done = find_done(corpus, stage)
         except ConfigError as error:
-            where = "/".join(done_path(stage))
             yield Problem(where, f"cannot be read: {error.__cause__}", (where,))
+            continue
+        if done is None:
+            continue
+        for path in missing_files(corpus, done):
+            yield Problem(path, f"is missing: run --stage {stage} again")
+        for table, count in done.shards.items():
+            if len(corpus.shards(table)) < count:
+                yield Problem(
+                    table, f"has lost {count - len(corpus.shards(table))} shards since --stage {stage} read it"
+                )
 
 
 def _verify_shard(ledger: Ledger, stage: str, shard: int, verdict: Verdict, quick: bool) -> Iterator[Problem]:

@@ -8,15 +8,15 @@ from pipeline.stages.config import Config
 from pipeline.stages.entries import CorpusStageEntry, missing_package
 from pipeline.stages.registry import CORPUS_STAGES, SHARD_STAGES
 from pipeline.stages.stage import Spread
-from pipeline.state.records import DoneNote, done_path, find_done
+from pipeline.state.records import DoneNote, done_path, find_done, missing_files
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.read_ahead import read_ahead
 
 
 def is_due(entry: CorpusStageEntry, config: Config, corpus: CorpusStore) -> bool:
-    """Whether a corpus stage has to run: compares what it was last run on with what is there now."""
+    """Whether a corpus stage has to run: compares what it was last run on, and what it left, with what is there now."""
     done = find_done(corpus, entry.name)
-    if done is None or done.config_hash != _config_hash(entry, config):
+    if done is None or done.config_hash != _config_hash(entry, config) or missing_files(corpus, done):
         return True
     return done.inputs != _inputs(entry, corpus)
 
@@ -30,9 +30,12 @@ def run_corpus_stage(
         ConfigError: a package is missing, or the stage refuses this corpus.
     """
     config_hash, inputs = _config_hash(entry, config), _inputs(entry, corpus)
+    tables = [SHARD_STAGES[name].writes for name in entry.after if name in SHARD_STAGES]
+    shards = {table: len(corpus.shards(table)) for table in tables}
     started = time.perf_counter()
     try:
-        figures = dict(entry.load()(getattr(config, entry.name), spread).run(corpus))
+        stage = entry.load()(getattr(config, entry.name), spread)
+        figures = dict(stage.run(corpus))
     except ModuleNotFoundError as error:
         raise missing_package(entry, error) from error
     done = DoneNote(
@@ -43,6 +46,8 @@ def run_corpus_stage(
         seconds=round(time.perf_counter() - started, 3),
         code_version=code_version,
         fingerprint=content_hash({"config": config_hash, "inputs": inputs, "figures": figures}),
+        files=tuple(stage.files(corpus)),
+        shards=shards,
     )
     corpus.write_record(done, *done_path(entry.name))
     return done
