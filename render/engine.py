@@ -12,6 +12,8 @@ from pipeline.store.rows import Row
 from render.cameras import Cameras
 from render.layers import RenderedView
 
+UNPACKED = "asset"  # the folder in an object's own that holds its files
+
 
 class Unsupported(AssetError):
     """The asset may be fine, but this engine cannot render it as intended; `what` says why."""
@@ -44,10 +46,11 @@ class Engine(Protocol):
         """Render one object.
 
         Args:
-            main: the asset's main file, unpacked into a folder of its own and checked by `render.files.guards`.
+            main: the asset's main file, at any depth of `folder / UNPACKED`, which has been checked by
+                `render.files.guards`; nothing outside of that folder may be read.
             asset: its row of the assets table.
             cameras: from where it is seen.
-            folder: where files may be left until the views have been read.
+            folder: the object's own; files may be left in it until the views have been read.
 
         Raises:
             Unsupported: another engine may show it.

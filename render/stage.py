@@ -11,7 +11,7 @@ from pipeline.values.gltf import is_gltf
 from render.auto_engine import AutoEngine, blender_is_installed
 from render.cameras import Cameras, cameras_at
 from render.config import RenderConfig
-from render.engine import Engine, Rendering
+from render.engine import UNPACKED, Engine, Rendering
 from render.files import bundle, draco, guards
 from render.files.animation import has_animation
 from render.images import encode_webp
@@ -113,14 +113,15 @@ class RenderStage(Stage[RenderConfig]):
         return cameras_at(seen_from, config.resolution, config.fov_deg)
 
     def _unpack(self, asset: Row, folder: Path) -> Path:
-        """The asset's main file, checked, in a folder of its own inside `folder`."""
+        """The asset's main file, checked, somewhere below `folder / UNPACKED`."""
         stored = folder / f"stored{Path(asset['file']).suffix}"
         self.context.corpus.get_asset(asset["file"], stored)
-        (folder / "asset").mkdir()
-        main = bundle.unpack(stored, asset["format"], folder / "asset")
-        guards.check(main, self.config.max_texture_pixels)
+        root = folder / UNPACKED
+        root.mkdir()
+        main = bundle.unpack(stored, asset["format"], root)
+        guards.check(main, self.config.max_texture_pixels, root)
         if is_gltf(main):
-            draco.decompress(main)
+            draco.decompress(main, root)
         return main
 
     def _row(self, rendering: Rendering, cameras: Cameras) -> Row:

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline.assets.config import AssetsConfig
-from pipeline.assets.sources import AssetSource, Fetched, make_source
+from pipeline.assets.sources import AssetSource, make_source
 from pipeline.base.errors import AssetError
 from pipeline.store.rows import Row
 
@@ -49,15 +49,15 @@ def keep_if_textured(source: AssetSource, row: Row, output: Path) -> bool:
             return False
         if fetched.rotation or not any(file.suffix.lower() in IMAGES for file in fetched.side_files):
             return False
-        store(fetched, row, output / row["uid"])
+        shutil.copytree(name, output / row["uid"])
+        tell(row, output / row["uid"] / fetched.main.relative_to(name))
     return True
 
 
-def store(fetched: Fetched, row: Row, folder: Path) -> None:
-    """Copy the model with what it needs, and tell about it in a file beside it."""
-    shutil.copytree(fetched.main.parent, folder)
+def tell(row: Row, main: Path) -> None:
+    """Tell about a model in a file beside it."""
     told = {column: row[column] for column in TOLD} | {"tags": list(row["tags"])}
-    (folder / f"{fetched.main.name}.json").write_text(json.dumps(told), encoding="utf-8")
+    main.with_name(f"{main.name}.json").write_text(json.dumps(told), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """One stored file per asset: its own file where that is enough, else a zip of it and its side files."""
 
 import hashlib
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -14,8 +15,9 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can tell
 def bundle(fetched: Fetched, target: Path) -> str:
     """Write the file to store for `fetched` to `target`; returns its suffix: the asset's format, or `zip`.
 
-    In a zip the main file is `asset.FORMAT`, the side files keep their paths beside it. Members are sorted, not
-    compressed and carry no times, so that equal files make equal zips, and one content is stored once.
+    In a zip all files keep their places, seen from the deepest folder that holds them all; the main file is called
+    `asset.FORMAT`, and no other file as high as that has this name. Members are sorted, not compressed and carry no
+    times, so that equal files make equal zips, and one content is stored once.
 
     Raises:
         AssetError: a side file has the main file's name.
@@ -24,12 +26,12 @@ def bundle(fetched: Fetched, target: Path) -> str:
     if not fetched.side_files and file_format in ("glb", "ply", "stl", "usdz"):
         shutil.copyfile(fetched.main, target)
         return file_format
-    folder = fetched.main.parent
-    members = {file.relative_to(folder).as_posix(): file for file in fetched.side_files}
-    main_member = f"asset.{file_format}"
-    if main_member in members:
-        raise AssetError(f"{fetched.main.name}: it refers to '{main_member}', the name reserved for the main file")
-    members[main_member] = fetched.main
+    main = fetched.main.with_name(f"asset.{file_format}")
+    if any(file.name == main.name and len(file.parts) <= len(main.parts) for file in fetched.side_files):
+        raise AssetError(f"{fetched.main.name}: it refers to '{main.name}', the name reserved for the main file")
+    files = {main: fetched.main} | {file: file for file in fetched.side_files}
+    folder = os.path.commonpath([file.parent for file in files])
+    members = {_text(file.relative_to(folder).as_posix()): source for file, source in files.items()}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(members):
             info = zipfile.ZipInfo(name, date_time=EARLIEST)
@@ -37,6 +39,11 @@ def bundle(fetched: Fetched, target: Path) -> str:
             with members[name].open("rb") as source, archive.open(info, "w", force_zip64=True) as packed:
                 shutil.copyfileobj(source, packed)
     return "zip"
+
+
+def _text(name: str) -> str:
+    """Folders may have names that are no text, which a zip cannot hold."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def sha256_of(file: Path) -> str:

@@ -3,16 +3,16 @@
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.assets.checks import CHECKS
+from pipeline.assets.disk import DiskFolder
 from pipeline.assets.gather import gather
 from pipeline.assets.sources import AssetSource, Fetched
-from pipeline.base.errors import AssetError, ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.store.rows import Row
 
 MAX_SLUG = 60
@@ -61,9 +61,7 @@ class FolderSource(AssetSource):
             }
 
     def fetch(self, row: Row, folder: Path) -> Fetched:
-        root = self._root()
-        file = root / json.loads(row["details"])["file"]
-        return gather(file.name, DiskFolder(file.parent, root), folder, self.config.max_bytes)
+        return gather(json.loads(row["details"])["file"], DiskFolder(self._root()), folder, self.config.max_bytes)
 
     def _root(self) -> Path:
         root = Path(self.config.path)
@@ -71,25 +69,6 @@ class FolderSource(AssetSource):
         if not self.config.path or not root.is_dir():
             raise ConfigError(f"assets.path: '{self.config.path}' is not a folder")
         return root
-
-
-class DiskFolder:
-    """An asset's folder on a local disk. Links that lead out of `root` are refused."""
-
-    def __init__(self, folder: Path, root: Path):
-        self.folder = folder
-        self.root = root.resolve()
-
-    def size(self, path: PurePosixPath) -> int | None:
-        file = self.folder / path
-        if not file.is_file():
-            return None
-        if not file.resolve().is_relative_to(self.root):
-            raise AssetError(f"{path}: it is a symbolic link that leaves {self.root.name}/")
-        return file.stat().st_size
-
-    def copy(self, path: PurePosixPath, local: Path) -> None:
-        shutil.copyfile(self.folder / path, local)
 
 
 def uid_of(relative: str) -> str:

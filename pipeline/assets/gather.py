@@ -1,79 +1,188 @@
 """Brings an asset's main file and the files that it names into one local folder."""
 
+import errno
+import logging
+import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from pipeline.assets.checks import check_file
-from pipeline.assets.references import cut, inside, named_files
+from pipeline.assets.references import add_library, cut, inside, named_files
 from pipeline.assets.sources import Fetched
 from pipeline.base.errors import AssetError
 
-MAX_FILES = 1000
+logger = logging.getLogger(__name__)
+
+MAX_FILES = 1000  # that are there
+MAX_NAMES = 10_000  # of files, there or not
+MAX_SHOWN = 255  # letters of a missing file's name that are kept
+# A file cannot be put where its name says, since another is in its way, or since the name is too long here
+MISPLACED = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 
 class AssetFiles(Protocol):
-    """The folder that an asset lies in, wherever that is (disk, zip, …). Paths are relative to it, without `..`."""
+    """The files that an asset lies among, wherever that is (a disk, a zip, a commit of a repository, …).
+
+    Paths are relative to their root, without `..`; nothing outside of it is asked for.
+    """
 
     def size(self, path: PurePosixPath) -> int | None:
-        """Bytes of a file before it is copied; None if there is no such file."""
+        """Bytes of a file before it is copied; None if there is no such file.
+
+        Raises:
+            AssetError: it is there and cannot be had.
+        """
 
     def copy(self, path: PurePosixPath, local: Path) -> None:
-        """Copy a file to a local path; never more bytes than `size` said."""
+        """Copy a file to a local path; never more bytes than `size` said.
+
+        Raises:
+            AssetError: it cannot be had.
+        """
+
+    def similar(self, path: PurePosixPath) -> PurePosixPath | None:
+        """The one file whose path differs from `path` by case alone; None where there is none, or more than one."""
+        return None
 
 
 def gather(main: str, files: AssetFiles, folder: Path, max_bytes: int) -> Fetched:
     """Fill the empty local `folder` with the file `main` and all that it names, itself or through its MTL files.
 
-    Files that are named but missing are listed in `missing_textures` and cut out of the file that names them.
-    `max_bytes` is the limit for all files together.
+    They keep their places relative to each other. A name that leads out of the files' root, is absolute or an address
+    is never followed. Optional files (textures, material libraries) that are not there, or cannot be had, are listed
+    in `missing_textures` and cut out of the file that names them. Where no file has a name as it is written, one that
+    differs by case alone stands in for it. An OBJ file that names no library which is there gets the one that has its
+    own name, if that lies beside it.
+
+    Args:
+        main: path below the root of `files`.
+        max_bytes: limit for all files together.
 
     Raises:
-        AssetError: the main file or a buffer is missing or broken, a name leads out of the asset's folder or to the
-            network, or the files are too large or too many.
+        AssetError: the main file, or one that its geometry needs, is missing or broken, or the files are too large or
+            too many.
     """
-    source = inside(main, PurePosixPath(), main)
-    if source is None or files.size(source) is None:
+    path = PurePosixPath(main)
+    if path.is_absolute() or ".." in path.parts or files.size(path) is None:
         raise AssetError(f"{main}: there is no such file")
-    local_main = folder / source.with_suffix(source.suffix.lower())
-    local = {source: local_main}
-    missing: list[str] = []
-    total = 0
-    todo = [source]
-    while todo:
-        path = todo.pop(0)
-        total += files.size(path) or 0
-        if total > max_bytes:
-            raise AssetError(f"{path}: with it the asset has {total} bytes; the limit is {max_bytes}")
-        local[path].parent.mkdir(parents=True, exist_ok=True)
-        files.copy(path, local[path])
-        if path == source:
-            check_file(local_main)
-        elif path.suffix.lower() != ".mtl":
-            continue  # an image or a buffer
-        found, absent = _follow(local[path], path, files)
+    gathering = _Gathering(files, folder, max_bytes)
+    local = gathering.place_main(path)
+    check_file(local)
+    gathering.follow(path)
+    if local.suffix == ".obj" and not gathering.side_files:
+        gathering.use_library_of_the_same_name(path)
+    return Fetched(local, tuple(gathering.side_files), tuple(gathering.missing))
+
+
+class _Gathering:
+    """One asset on its way into a local folder."""
+
+    def __init__(self, files: AssetFiles, folder: Path, max_bytes: int):
+        self._files, self._folder, self._max_bytes = files, folder, max_bytes
+        self._placed: dict[PurePosixPath, Path] = {}  # by the paths that names lead to, the main file first
+        self._bytes = self._names = 0
+        self.missing: dict[str, None] = {}  # names, each once
+
+    @property
+    def side_files(self) -> list[Path]:
+        return list(self._placed.values())[1:]
+
+    def place_main(self, path: PurePosixPath) -> Path:
+        reason = self._place(path, self._folder / path.with_suffix(path.suffix.lower()))
+        if reason:
+            raise AssetError(reason)
+        return self._placed[path]
+
+    def follow(self, path: PurePosixPath) -> None:
+        """Bring what the file at `path` names, itself or through MTL files."""
+        todo = [path]
+        while todo:
+            before = len(self._placed)
+            self._bring_all(todo.pop(0))
+            todo += [new for new in list(self._placed)[before:] if new.suffix.lower() == ".mtl"]
+
+    def use_library_of_the_same_name(self, main: PurePosixPath) -> None:
+        """For an OBJ file that names no library, or missing ones alone: who renames one file may forget the other."""
+        library = main.with_suffix(".mtl")
+        if not library.name.isprintable() or self._place(library, self._folder / library):
+            return
+        instead = f" instead of {', '.join(self.missing)}" if self.missing else ""
+        logger.info("%s: its materials are taken from %s, which lies beside it%s", main, library.name, instead)
+        self.missing.clear()
+        add_library(self._placed[main], library.name)
+        self.follow(library)
+
+    def _bring_all(self, path: PurePosixPath) -> None:
+        """Bring what this one file names, and cut out of it what is not to be had."""
+        local = self._placed[path]
+        named = named_files(local)
+        for reference in named.needed:
+            reason = self._bring(reference, path)
+            if reason:
+                raise AssetError(reason)
+        absent = {reference for reference in named.optional if self._bring(reference, path)}
         if absent:
-            cut(local[path], absent)
-            missing += sorted(absent)
-        for file in found:
-            if file not in local:
-                local[file] = folder / file
-                todo.append(file)
-        if len(local) > MAX_FILES:
+            cut(local, absent)
+            self.missing |= dict.fromkeys(_shown(reference) for reference in sorted(absent))
+
+    def _bring(self, reference: str, path: PurePosixPath) -> str:
+        """Place the file that the one at `path` names; returns why that cannot be, or nothing."""
+        self._names += 1
+        if self._names > MAX_NAMES:
+            raise AssetError(f"{path}: the asset refers to more than {MAX_NAMES} files")
+        absent = f"{path.name}: the file {reference[:MAX_SHOWN]!r}, which it needs, is missing"
+        try:
+            target = inside(reference, path.parent, path.name)
+        except AssetError as error:
+            return str(error)
+        if target is None:
+            return absent
+        if target in self._placed:
+            return ""
+        local = self._folder / target
+        if local in self._placed.values():
+            return f"{path.name}: the file {reference!r}, which it needs, has the main file's name"
+        return self._place(target, local, absent)
+
+    def _place(self, path: PurePosixPath, local: Path, absent: str = "it is missing") -> str:
+        """Copy the file for `path` to `local`; returns why it cannot be had, or nothing.
+
+        Raises:
+            AssetError: it is one file, or some bytes, too many.
+        """
+        try:
+            source: PurePosixPath | None = path
+            size = self._files.size(path)
+            if size is None:
+                source = self._files.similar(path)
+                size = None if source is None else self._files.size(source)
+        except AssetError as error:
+            return str(error)
+        if source is None or size is None:
+            return absent
+        self._bytes += size
+        if self._bytes > self._max_bytes:
+            raise AssetError(f"{path}: with it the asset has {self._bytes} bytes; the limit is {self._max_bytes}")
+        if len(self._placed) == MAX_FILES:
             raise AssetError(f"{path}: the asset refers to more than {MAX_FILES} files")
-    side_files = tuple(path for path in local.values() if path != local_main)
-    return Fetched(local_main, side_files, tuple(dict.fromkeys(missing)))
+        try:
+            local.parent.mkdir(parents=True, exist_ok=True)
+            self._files.copy(source, local)
+        except AssetError as error:
+            return str(error)
+        except OSError as error:
+            if error.errno not in MISPLACED:
+                raise
+            return f"{path}: it cannot be placed ({error.strerror})"
+        self._placed[path] = local
+        return ""
 
 
-def _follow(local: Path, path: PurePosixPath, files: AssetFiles) -> tuple[list[PurePosixPath], set[str]]:
-    """Of the files that a file names: where those are that exist, and the names of those that do not."""
-    named = named_files(local)
-    found, absent = [], set()
-    for reference in (*named.needed, *named.optional):
-        target = inside(reference, path.parent, path.name)
-        if target is not None and files.size(target) is not None:
-            found.append(target)
-        elif reference in named.needed:
-            raise AssetError(f"{path.name}: the file {reference!r}, which it needs, is missing")
-        else:
-            absent.add(reference)
-    return found, absent
+def folded(name: str) -> str:
+    """Equal for names that differ by case alone, or by how an accent is written."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _shown(reference: str) -> str:
+    """A name as it can be kept in a table: a line of text, not too long."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in reference[:MAX_SHOWN])

@@ -1,11 +1,12 @@
 """Which files an asset file refers to, and how to remove those references.
 
-Only relative paths are ever followed. What an asset names but does not bring is cut out of it, so that a loader neither
-looks for it elsewhere on the machine nor paints the surface in its colour for "missing".
+Only relative paths are ever followed, and only inside the source. What an asset names but does not bring is cut out of
+it, so that a loader neither looks for it elsewhere on the machine nor paints the surface in its colour for "missing".
 """
 
 import mmap
 import re
+import shutil
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -49,23 +50,23 @@ def named_files(path: Path) -> NamedFiles:
 
 
 def inside(reference: str, base: PurePosixPath, file: str) -> PurePosixPath | None:
-    """Where `reference`, named by `file` in the folder `base`, lies in the asset's folder.
+    """Where `reference`, named by `file` in the folder `base` below the source's root, leads to below that root.
 
-    None where it is an absolute path: a leftover of its author's disk, which is never followed.
+    None where it is an absolute path, a leftover of its author's disk, or empty: it is never followed.
 
     Raises:
-        AssetError: it is a network address or leads out of the asset's folder.
+        AssetError: it is a network address, leads out of the root, or is nothing that a file can be called.
     """
     path = reference.replace("\\", "/")
     if _SCHEME.match(path):
-        raise AssetError(f"{file}: it refers to the URL {reference!r}; only files beside it are read")
+        raise AssetError(f"{file}: it refers to the URL {reference[:200]!r}; only files of the source are read")
     if path.startswith("/") or _DRIVE.match(path):
         return None
-    parts: list[str] = []
-    for part in (base / path).parts:
+    parts = list(base.parts)
+    for part in PurePosixPath(path).parts:
         if part == "..":
             if not parts:
-                raise AssetError(f"{file}: it refers to {reference!r}, which is outside the asset's folder")
+                raise AssetError(f"{file}: it refers to {reference[:200]!r}, which is outside the source's folder")
             parts.pop()
         elif not part.isprintable() or len(part.encode("utf-8", "replace")) > 255:
             raise AssetError(f"{file}: it refers to {reference[:80]!r}, which is not a file name")
@@ -86,6 +87,15 @@ def cut(path: Path, references: set[str]) -> None:
         path.write_bytes(_DAE_IMAGE.sub(lambda found: _without_dae_image(found, references), path.read_bytes()))
     else:
         _drop_lines(path, _obj_names if path.suffix == ".obj" else _mtl_names, references)
+
+
+def add_library(path: Path, library: str) -> None:
+    """Let the OBJ file name a material library, in its first line."""
+    with_it = path.with_name(f"{path.name}.new")
+    with path.open("rb") as old, with_it.open("wb") as new:
+        new.write(f"mtllib {library}\n".encode())
+        shutil.copyfileobj(old, new)
+    with_it.replace(path)
 
 
 def _obj_files(path: Path) -> NamedFiles:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pipeline.assets.checks import CHECKS, why_not_read
 from pipeline.assets.config import AssetsConfig
+from pipeline.assets.disk import DiskFolder
 from pipeline.assets.download import Downloader, check_address
-from pipeline.assets.folder import DiskFolder
 from pipeline.assets.gather import gather
 from pipeline.assets.sources import AssetSource, Fetched
 from pipeline.base.errors import AssetError
@@ -42,6 +42,6 @@ class RemoteSource(AssetSource):
             AssetError: as `gather`.
         """
         try:
-            return gather(file.name, DiskFolder(file.parent, file.parent), folder, self.config.max_bytes)
+            return gather(file.name, DiskFolder(file.parent), folder, self.config.max_bytes)
         except AssetError as error:
             raise AssetError(f"{url}: {error}") from error

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from pipeline.assets.gather import gather
+from pipeline.assets.gather import AssetFiles, folded, gather
 from pipeline.assets.properties import parse_properties
 from pipeline.assets.sources import AssetSource, Fetched
 from pipeline.base.errors import AssetError, ConfigError
@@ -55,11 +55,9 @@ class Sh3fSource(AssetSource):
 
     def fetch(self, row: Row, folder: Path) -> Fetched:
         details = json.loads(row["details"])
-        member = PurePosixPath(details["model"])
         rotation = _rotation(details["rotation"])
         with zipfile.ZipFile(self._libraries()[details["library"]]) as library:
-            files = ZipFolder(library, member.parent)
-            fetched = gather(member.name, files, folder, self.config.max_bytes)
+            fetched = gather(details["model"], ZipFiles(library), folder, self.config.max_bytes)
         return Fetched(fetched.main, fetched.side_files, fetched.missing_textures, rotation)
 
     def _libraries(self) -> dict[str, Path]:
@@ -75,24 +73,31 @@ class Sh3fSource(AssetSource):
         return {path.name: path for path in paths}
 
 
-class ZipFolder:
-    """An asset's folder inside a zip file."""
+class ZipFiles(AssetFiles):
+    """The members of a zip file."""
 
-    def __init__(self, archive: zipfile.ZipFile, folder: PurePosixPath):
+    def __init__(self, archive: zipfile.ZipFile):
         self.archive = archive
-        self.folder = folder
+        self._names: dict[str, list[str]] = {}  # by their folded forms, once one is asked for
 
     def size(self, path: PurePosixPath) -> int | None:
-        info = self.archive.NameToInfo.get(str(self.folder / path))
+        info = self.archive.NameToInfo.get(str(path))
         return None if info is None or info.is_dir() else info.file_size
 
     def copy(self, path: PurePosixPath, local: Path) -> None:
         try:
             # zipfile never unpacks more than the declared size
-            with self.archive.open(str(self.folder / path)) as packed, local.open("wb") as unpacked:
+            with self.archive.open(str(path)) as packed, local.open("wb") as unpacked:
                 shutil.copyfileobj(packed, unpacked)
         except UNPACK_ERRORS as error:
             raise AssetError(f"{path}: it cannot be unpacked ({error})") from error
+
+    def similar(self, path: PurePosixPath) -> PurePosixPath | None:
+        if not self._names:
+            for name in self.archive.NameToInfo:
+                self._names.setdefault(folded(name), []).append(name)
+        found = self._names.get(folded(str(path)), [])
+        return PurePosixPath(found[0]) if len(found) == 1 else None
 
 
 def _library_rows(path: Path) -> Iterator[Row]:

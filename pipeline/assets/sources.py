@@ -24,7 +24,7 @@ class Fetched:
     """One asset in a local folder of its own, checked, and naming no file that is not there."""
 
     main: Path  # its suffix is the asset's format
-    side_files: tuple[Path, ...] = ()  # what the main file needs beside it, all in the folder of `main` or below
+    side_files: tuple[Path, ...] = ()  # what the main file names, where it expects it
     missing_textures: tuple[str, ...] = ()  # as the asset names them
     rotation: tuple[float, ...] = ()  # [9] row-major, to be applied in the asset's own frame; empty: identity
 

@@ -57,7 +57,7 @@ ASSETS = pa.schema(
         ("uid", pa.string()),
         ("source", pa.string()),
         ("origin_uri", pa.string()),
-        ("file", pa.string()),  # path inside the corpus: assets/files/ab/abcd….glb (or .zip with asset.FORMAT inside)
+        ("file", pa.string()),  # path inside the corpus: assets/files/ab/abcd….glb (or .zip with an asset.FORMAT)
         ("sha256", pa.string()),  # of the stored file
         ("bytes", pa.int64()),
         ("format", pa.string()),  # glb, gltf, obj, ply, stl, fbx, dae, usdz

@@ -38,6 +38,7 @@ class GltfFile:
     path: Path
     document: Document
     binary: bytes
+    root: Path | None = None  # the asset's folder, which its files lie in at any depth; None: the file's own folder
 
     def named(self, kind: str) -> list[str]:
         """The paths, percent-decoded, that its "buffers" or "images" name; data URIs are not paths."""
@@ -45,10 +46,10 @@ class GltfFile:
         return [unquote(uri) for uri in uris if not is_data_uri(uri)]
 
     def buffer(self, index: int) -> bytes:
-        """The content of a buffer: the binary chunk, a data URI, or a file in the folder of this one.
+        """The content of a buffer: the binary chunk, a data URI, or a file of the asset.
 
         Raises:
-            AssetError: there is no such buffer, or its URI names no file in the folder.
+            AssetError: there is no such buffer, or its URI names no file there.
         """
         buffers = self.document.get("buffers", [])
         if not 0 <= index < len(buffers):
@@ -58,7 +59,7 @@ class GltfFile:
             return self.binary
         if is_data_uri(uri):
             return decode_data_uri(uri)
-        file = file_inside(self.path.parent, unquote(uri))
+        file = file_inside(self.path.parent, unquote(uri), self.root)
         if file is None:
             raise AssetError(f"{self.path.name}: its buffer {uri[:100]!r} is not in the asset's folder; add it")
         return file.read_bytes()
@@ -86,8 +87,11 @@ class GltfFile:
         self.path.write_bytes(HEADER.pack(b"glTF", 2, length) + CHUNK.pack(len(text), b"JSON") + text + rest)
 
 
-def read_gltf(path: Path) -> GltfFile:
+def read_gltf(path: Path, root: Path | None = None) -> GltfFile:
     """The file at `path`; one named .glb is binary, any other text.
+
+    Args:
+        root: the folder of the asset, which `path` lies in at any depth; without one, the file's own folder.
 
     Raises:
         AssetError: it is not glTF 2.0, is cut short, or has no mesh.
@@ -102,7 +106,7 @@ def read_gltf(path: Path) -> GltfFile:
             _check_binary(document, binary)
     except AssetError as error:
         raise AssetError(f"{path.name}: {error}") from error
-    return GltfFile(path, document, binary)
+    return GltfFile(path, document, binary, root)
 
 
 def is_gltf(path: Path) -> bool:

@@ -10,7 +10,7 @@ from pipeline.values.gltf import is_gltf
 from render.blender.process import BlenderProcess
 from render.cameras import Cameras
 from render.config import RenderConfig
-from render.engine import Rendering
+from render.engine import UNPACKED, Rendering
 from render.files.animation import remove_animations
 from render.files.coordinates import refuse_infinite
 from render.geometry import import_frame
@@ -27,7 +27,7 @@ class BlenderEngine:
         self.blender.start()
 
     def render(self, main: Path, asset: Row, cameras: Cameras, folder: Path) -> Rendering:
-        refuse_infinite(main)
+        refuse_infinite(main, folder / UNPACKED)
         if is_gltf(main):
             remove_animations(main)
         manifest = self.blender.run(self._job(main, asset, cameras, folder))
@@ -50,6 +50,7 @@ class BlenderEngine:
         return {
             "folder": str(folder),
             "asset": str(main),
+            "root": str(folder / UNPACKED),
             "format": asset["format"],
             "to_z_up": to_z_up.tolist(),
             "world_to_camera": cameras.world_to_camera.tolist(),

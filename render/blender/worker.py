@@ -119,7 +119,7 @@ def render_object(job: dict) -> dict:
     meshes = freeze(np.array(job["to_z_up"]), job["max_triangles"])
     center, scale = normalise(meshes)
     removed = remove_repeated_faces(meshes)
-    lost = override_materials(meshes, job["shading"], job["format"], Path(job["asset"]).parent)
+    lost = override_materials(meshes, job["shading"], job["format"], Path(job["root"]))
     loaded = time.monotonic()
     render_views(meshes, job)
     finished = time.monotonic()
@@ -276,8 +276,8 @@ def face_starts(mesh: "bpy.types.Mesh") -> np.ndarray:
     return start
 
 
-def override_materials(meshes: list, shading: str, asset_format: str, folder: Path) -> list[str]:
-    """Make every surface view-independent; returns the names of textures that could not be read."""
+def override_materials(meshes: list, shading: str, asset_format: str, root: Path) -> list[str]:
+    """Make every surface view-independent; returns the names of textures that could not be read below `root`."""
     for mesh in meshes:
         names = mesh.color_attributes
         color = names[max(names.render_color_index, 0)].name if len(names) else None
@@ -293,17 +293,17 @@ def override_materials(meshes: list, shading: str, asset_format: str, folder: Pa
     for material in {material.name: material for mesh in meshes for material in mesh.materials}.values():
         if asset_format == "obj":
             blender_materials.read_as_display_colors(material)
-        lost += blender_materials.override(material, shading, lambda image: _is_readable(image, folder))
+        lost += blender_materials.override(material, shading, lambda image: _is_readable(image, root))
     return sorted(set(lost))
 
 
-def _is_readable(image: "bpy.types.Image | None", folder: Path) -> bool:
+def _is_readable(image: "bpy.types.Image | None", root: Path) -> bool:
     """Whether the image has pixels, and they come from the asset itself."""
     if image is None:
         return False
     if image.source == "FILE" and image.packed_file is None:
         path = Path(bpy.path.abspath(image.filepath)).resolve()
-        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        if not path.is_relative_to(root.resolve()) or not path.is_file():
             return False
     return min(image.size) > 0  # decodes it
 

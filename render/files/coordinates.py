@@ -9,7 +9,8 @@ import re
 import struct
 import xml.etree.ElementTree as ElementTree
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,17 @@ FBX_ARRAY = struct.Struct("<III")
 COLLADA = "{http://www.collada.org/2005/11/COLLADASchema}"
 
 
-def refuse_infinite(main: Path) -> None:
+def refuse_infinite(main: Path, root: Path | None = None) -> None:
     """Refuse an asset with a vertex whose place is not finite.
+
+    Args:
+        root: the folder that the asset was unpacked into; without one, the main file's own.
 
     Raises:
         AssetError: there is such a vertex.
     """
-    tests = {".glb": _gltf_is_finite, ".gltf": _gltf_is_finite, ".obj": _obj_is_finite}
+    of_gltf = partial(_gltf_is_finite, root=root)
+    tests: dict[str, Callable[[Path], bool]] = {".glb": of_gltf, ".gltf": of_gltf, ".obj": _obj_is_finite}
     tests |= {".ply": _mesh_is_finite, ".stl": _mesh_is_finite, ".fbx": _fbx_is_finite, ".dae": _collada_is_finite}
     if main.suffix in tests and not tests[main.suffix](main):
         raise AssetError("it has vertices whose coordinates are not finite")
@@ -102,8 +107,8 @@ def _fit_float32(values: np.ndarray) -> bool:
         return bool(np.isfinite(values.astype(np.float32)).all())
 
 
-def _gltf_is_finite(main: Path) -> bool:
-    file = read_gltf(main)
+def _gltf_is_finite(main: Path, root: Path | None) -> bool:
+    file = read_gltf(main, root)
     buffers: dict[int, bytes] = {}
     try:
         primitives = [primitive for mesh in file.document["meshes"] for primitive in mesh["primitives"]]

@@ -16,13 +16,16 @@ BESIDE = "decompressed.bin"  # the new buffer, a file in the asset's own folder
 UNSIGNED_INT = 5125  # of COMPONENTS
 
 
-def decompress(main: Path) -> None:
+def decompress(main: Path, root: Path | None = None) -> None:
     """Rewrite the file with plain accessors, in a buffer beside it; others stay as they are.
+
+    Args:
+        root: the folder that the asset was unpacked into; without one, the main file's own.
 
     Raises:
         AssetError: what is compressed cannot be decoded.
     """
-    file = read_gltf(main)
+    file = read_gltf(main, root)
     document = file.document
     try:
         primitives = [primitive for mesh in document["meshes"] for primitive in mesh["primitives"]]

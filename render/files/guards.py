@@ -6,6 +6,7 @@ Headers alone are read here; no pixel is decoded.
 
 import io
 import re
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -19,30 +20,34 @@ USDA_PATH = re.compile(rb"@+([^@\n]+)@+")
 MODELS = frozenset({".glb", ".gltf", ".obj", ".mtl", ".ply", ".stl", ".fbx", ".dae", ".usd", ".usda", ".usdc", ".bin"})
 
 
-def check(main: Path, max_texture_pixels: int) -> None:
+def check(main: Path, max_texture_pixels: int, root: Path | None = None) -> None:
     """Refuse the unpacked asset whose main file is `main` if it is dangerous to load.
+
+    Args:
+        root: the folder that it was unpacked into; without one, the main file's own. Names may lead up to it.
 
     Raises:
         AssetError: the reason.
     """
-    for path in sorted(main.parent.rglob("*")):
+    root = root or main.parent
+    for path in sorted(root.rglob("*")):
         if path.is_file() and path.suffix.lower() not in MODELS:
             with path.open("rb") as file:
                 _check_texture(file, path.name, max_texture_pixels)
     if is_gltf(main):
-        _check_gltf(main, max_texture_pixels)
+        _check_gltf(main, max_texture_pixels, root)
     if main.suffix == ".obj":
         for names in MTLLIB.findall(main.read_bytes()):
-            _check_reference(names.decode("utf-8", "replace"))
-    for layer in main.parent.rglob("*.usda"):
+            _check_reference(names.decode("utf-8", "replace"), main, root)
+    for layer in root.rglob("*.usda"):
         for name in USDA_PATH.findall(layer.read_bytes()):
-            _check_reference(name.decode("utf-8", "replace"))
+            _check_reference(name.decode("utf-8", "replace"), layer, root)
 
 
-def _check_gltf(main: Path, max_texture_pixels: int) -> None:
-    file = read_gltf(main)
+def _check_gltf(main: Path, max_texture_pixels: int, root: Path) -> None:
+    file = read_gltf(main, root)
     for reference in (*file.named("buffers"), *file.named("images")):
-        _check_reference(reference)
+        _check_reference(reference, main, root)
     try:
         for image in file.document.get("images", []):
             data = _embedded(image, file)
@@ -64,9 +69,12 @@ def _embedded(image: dict[str, Any], file: GltfFile) -> bytes | None:
     return file.binary[start : start + view["byteLength"]]
 
 
-def _check_reference(reference: str) -> None:
+def _check_reference(reference: str, file: Path, root: Path) -> None:
+    """Refuse what `file` names if that cannot lie in `root`."""
     path = PurePosixPath(reference.strip().replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", reference):
+    depth = len(file.relative_to(root).parts) - 1
+    ways = accumulate((-1 if part == ".." else 1 for part in path.parts), initial=depth)
+    if path.is_absolute() or min(ways) < 0 or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", reference):
         raise AssetError(f"it refers to {reference[:100]!r}, which is not a file in its own folder")
 
 

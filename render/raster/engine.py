@@ -7,7 +7,7 @@ from pipeline.store.rows import Row
 from pipeline.values.frames import z_up_matrix
 from render.cameras import Cameras
 from render.config import RenderConfig
-from render.engine import Rendering, Unsupported
+from render.engine import UNPACKED, Rendering, Unsupported
 from render.memory import give_back_free_memory
 from render.raster.load import load, without_emission
 from render.raster.occlusion import UNLIT, bake
@@ -28,7 +28,7 @@ class RasterEngine:
             raise Unsupported("shading studio needs full materials")
         to_z_up = z_up_matrix(asset["up_axis"], asset["rotation"])
         try:
-            loaded = load(main, to_z_up, self.config.max_triangles)
+            loaded = load(main, to_z_up, self.config.max_triangles, folder / UNPACKED)
         except MemoryError as error:
             raise AssetError("loading it needs more memory than there is") from error
         give_back_free_memory()  # the file's words take many times what they mean

@@ -40,8 +40,8 @@ class BufferViews(Protocol):
 class MaterialReader:
     """Reads each material, and each of its images, once."""
 
-    def __init__(self, folder: Path, document: Document, buffers: BufferViews):
-        self.textures = TextureReader(folder)
+    def __init__(self, folder: Path, root: Path, document: Document, buffers: BufferViews):
+        self.textures, self._folder = TextureReader(root), folder
         self._document, self._buffers = document, buffers
         self._materials: dict[tuple[int, bool, bool], Material] = {}
 
@@ -116,7 +116,7 @@ class MaterialReader:
             return self.textures.embedded(f"image {index}", self._buffers.view(image["bufferView"]))
         if is_data_uri(uri):
             return self.textures.embedded(f"image {index}", decode_data_uri(uri))
-        return self.textures.file(uri)
+        return self.textures.file(uri, self._folder)
 
 
 def _base_color(entry: dict[str, Any]) -> tuple[list[float], dict[str, Any] | None]:

@@ -41,14 +41,14 @@ KNOWN_EXTENSIONS = frozenset(
 TRIANGLES, STRIP, FAN = 4, 5, 6
 
 
-def load_gltf(path: Path, max_triangles: int) -> Loaded:
-    """The parts of a glTF file, one per primitive and node that shows it.
+def load_gltf(path: Path, max_triangles: int, root: Path | None = None) -> Loaded:
+    """The parts of a glTF file, one per primitive and node that shows it; `root` as for `render.raster.load.load`.
 
     Raises:
         AssetError: it is not valid glTF, or has more triangles than `max_triangles`.
         Unsupported: it uses an extension that is not known here.
     """
-    file = read_gltf(path)
+    file = read_gltf(path, root)
     document = file.document
     unknown = set(document.get("extensionsUsed", [])) | set(document.get("extensionsRequired", []))
     unknown -= KNOWN_EXTENSIONS
@@ -57,7 +57,7 @@ def load_gltf(path: Path, max_triangles: int) -> Loaded:
     try:
         buffers, tree = Buffers(file), Tree(document)
         reader = _PrimitiveReader(
-            buffers, MaterialReader(path.parent, document, buffers), Skins(document, tree, buffers)
+            buffers, MaterialReader(path.parent, root or path.parent, document, buffers), Skins(document, tree, buffers)
         )
         parts, room = [], max_triangles
         for shown in tree.shown_meshes():

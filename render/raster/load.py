@@ -54,16 +54,17 @@ class LoadedAsset:
 
 
 @np.errstate(invalid="ignore", over="ignore")  # what comes out infinite or NaN is refused by checks of its own
-def load(path: Path, to_z_up: np.ndarray, max_triangles: int) -> LoadedAsset:
+def load(path: Path, to_z_up: np.ndarray, max_triangles: int, root: Path | None = None) -> LoadedAsset:
     """Read an asset that `render.files.guards` has checked.
 
     Args:
         to_z_up: [3, 3] from the asset's own frame to the upright one.
+        root: the folder that the asset was unpacked into; without one, the main file's own. Nothing else is read.
 
     Raises:
         AssetError: it is broken, too large, or this engine cannot show it as it is meant.
     """
-    loaded = _read(path, max_triangles)
+    loaded = _read(path, max_triangles, root or path.parent)
     parts = [part for part in loaded.parts if len(part.faces)]
     if not parts:
         raise AssetError("it has no faces")
@@ -78,12 +79,12 @@ def load(path: Path, to_z_up: np.ndarray, max_triangles: int) -> LoadedAsset:
     return LoadedAsset(surface, center, scale, sorted(loaded.unreadable_textures))
 
 
-def _read(path: Path, max_triangles: int) -> Loaded:
+def _read(path: Path, max_triangles: int, root: Path) -> Loaded:
     match path.suffix:
         case ".glb" | ".gltf":
-            return load_gltf(path, max_triangles)
+            return load_gltf(path, max_triangles, root)
         case ".obj":
-            return load_obj(path)
+            return load_obj(path, root)
         case ".ply" | ".stl":
             return _load_plain(path)
     raise Unsupported(f"its format is {path.suffix[1:]}")

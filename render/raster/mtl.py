@@ -19,6 +19,7 @@ class MtlEntry:
     """The statements of one material, as strings, by lower-case keyword; the last one of a kind counts."""
 
     statements: dict[str, str]
+    folder: Path  # of the MTL file, which its textures are named relative to
 
     def numbers(self, keyword: str, count: int) -> list[float] | None:
         """The first `count` numbers of a statement; None if it is absent or says something else."""
@@ -41,15 +42,16 @@ class MtlEntry:
         return name
 
 
-def read_mtl_files(folder: Path, names: list[str]) -> dict[str, MtlEntry]:
+def read_mtl_files(folder: Path, names: list[str], root: Path) -> dict[str, MtlEntry]:
     """Materials by name of those MTL files that are there; the first definition of a name counts.
 
     Args:
-        folder: the asset's own; names that lead out of it are as good as missing.
+        folder: the OBJ file's own, which `names` are relative to.
+        root: the asset's; names that lead out of it are as good as missing.
     """
     entries: dict[str, MtlEntry] = {}
     for name in names:
-        path = file_inside(folder, name.replace("\\", "/"))
+        path = file_inside(folder, name.replace("\\", "/"), root)
         if path is None:
             continue
         current: dict[str, str] = {}
@@ -57,7 +59,7 @@ def read_mtl_files(folder: Path, names: list[str]) -> dict[str, MtlEntry]:
             keyword, _, value = line.strip().partition(" ")
             if keyword.lower() == "newmtl":
                 current = {}
-                entries.setdefault(" ".join(value.split()), MtlEntry(current))
+                entries.setdefault(" ".join(value.split()), MtlEntry(current, path.parent))
             else:
                 current[keyword.lower()] = value.strip()
     return entries
@@ -74,8 +76,9 @@ def make_material(entry: MtlEntry | None, textures: TextureReader, has_uvs: bool
     color = _linear(entry.numbers("kd", 3)) or GREY
     emission = _linear(entry.numbers("ke", 3)) or (0.0, 0.0, 0.0)
     opacity_map = entry.texture("map_d")
-    texture = _texture(entry.texture("map_kd"), textures, has_uvs, over_black=opacity_map is None)
-    glow = _texture(entry.texture("map_ke"), textures, has_uvs, over_black=True)
+    reader = textures if has_uvs else None
+    texture = _texture(entry, "map_kd", reader, over_black=opacity_map is None)
+    glow = _texture(entry, "map_ke", reader, over_black=True)
     if opacity_map is not None and opacity_map != entry.texture("map_kd"):
         raise Unsupported("a material has a separate opacity image")
     opacity, clearness = (entry.numbers(keyword, 1) for keyword in OPACITY)
@@ -96,9 +99,11 @@ def _linear(srgb: list[float] | None) -> tuple[float, float, float] | None:
     return None if srgb is None else tuple(srgb_to_linear(np.clip(srgb, 0, 1)).tolist())
 
 
-def _texture(name: str | None, textures: TextureReader, has_uvs: bool, over_black: bool) -> Texture | None:
+def _texture(entry: MtlEntry, keyword: str, textures: TextureReader | None, over_black: bool) -> Texture | None:
     """An image whose own alpha nothing asks for shows over black, as in Blender: what its clear pixels hold is mostly
     no colour that anyone has chosen."""
-    read = textures.file_over_black if over_black else textures.file
-    pixels = read(name) if name and has_uvs else None
+    name = entry.texture(keyword)
+    if not name or textures is None:
+        return None
+    pixels = (textures.file_over_black if over_black else textures.file)(name, entry.folder)
     return None if pixels is None else Texture(pixels)

@@ -33,8 +33,8 @@ class _Statements:
     libraries: list[str] = field(default_factory=list)
 
 
-def load_obj(path: Path) -> Loaded:
-    """The parts of an OBJ file, one for every run of faces of the same material.
+def load_obj(path: Path, root: Path | None = None) -> Loaded:
+    """The parts of an OBJ file, one for every run of faces of the same material; `root` as for `load.load`.
 
     Raises:
         AssetError: it cannot be read, or asks for what this engine does not know.
@@ -63,7 +63,8 @@ def load_obj(path: Path) -> Loaded:
         _picked(normals, used[:, 2]) if len(normals) else None,
         _colors(vertices[used[:, 0]]),
     )
-    entries, textures = read_mtl_files(path.parent, statements.libraries), TextureReader(path.parent)
+    root = root or path.parent
+    entries, textures = read_mtl_files(path.parent, statements.libraries, root), TextureReader(root)
     with_uvs = corners[:, 1] != ABSENT
     parts = []
     bounds = [first for first, _ in statements.runs] + [len(counts)]

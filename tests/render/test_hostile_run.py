@@ -14,7 +14,6 @@ ERRORS = (
     "document nested 100000 deep",
     "every node twice below the one above",
     "fbx node of 4 GB",
-    "image above its folder",
     "image that decodes to 400 megapixels",
     "index of nothing at all",
     "matrix of infinities",
@@ -24,9 +23,10 @@ ERRORS = (
     "ply a trillion faces",
     "stl four billion facets",
     "vertex that is no number",
-    "file name: bytes that are no text",
 )
 SOUND = (
+    "file name: bytes that are no text",
+    "image above its folder",
     "name of lone surrogates",
     "obj line of 3 megabytes",
     "obj texture that breaks off",

@@ -98,6 +98,15 @@ def test_pieces_are_stored_with_their_files_and_rotation(tmp_path):
     assert lamp["missing_textures"] == ["paint.mtl"]
 
 
+def test_names_that_climb_or_differ_by_case_lead_to_members(tmp_path):
+    files = {"test/chair/chair.obj": obj("PAINT.mtl"), "test/chair/paint.mtl": mtl("../tex/red.png", "../../../x.png")}
+    library = write_library(tmp_path / "l.sh3f", HEAD + CHAIR, {**files, "test/tex/Red.PNG": png()})
+    run = Store(tmp_path, source="sh3f", path=str(library))
+    row = run.only_row()
+    assert list(run.stored_members(row)) == ["chair/PAINT.mtl", "chair/asset.obj", "tex/red.png"]
+    assert row["missing_textures"] == ["../../../x.png"]
+
+
 def test_several_libraries_make_one_source(tmp_path):
     first = write_library(tmp_path / "a.sh3f", HEAD + CHAIR, CHAIR_FILES)
     second = write_library(tmp_path / "b.sh3f", HEAD + CHAIR, CHAIR_FILES)
@@ -137,14 +146,14 @@ def test_pieces_without_a_usable_model_fail_alone(tmp_path, model, reason):
     assert len(run.rows) == 1
 
 
-def test_members_that_climb_stay_in_the_folder(tmp_path):
-    """The model itself and a texture lie under names that climb; only the asset's own folder is written to."""
+def test_members_that_climb_are_not_there(tmp_path):
+    """The model itself and a texture lie under names that climb."""
     catalogue = HEAD + CHAIR.replace("/test/chair/chair.obj", "../../evil.obj")
     members = {"../../evil.obj": obj(), "../../paint.mtl": mtl("../../../evil.png"), "../../../../../evil.png": png()}
     library = write_library(tmp_path / "in.sh3f", catalogue, members)
     before = set(tmp_path.rglob("*"))
     failure = Store(tmp_path, source="sh3f", path=str(library)).only_failure()
-    assert "outside the asset's folder" in failure.message
+    assert "evil.obj: there is no such file" in failure.message
     assert set(tmp_path.rglob("*")) - before == {tmp_path / "corpus", tmp_path / "scratch"}
 
 

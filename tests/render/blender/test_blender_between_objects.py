@@ -41,6 +41,7 @@ def job(main: Path, folder: Path) -> dict:
     return {
         "folder": str(folder),
         "asset": str(main),
+        "root": str(main.parent),
         "format": "obj",
         "to_z_up": np.eye(3).tolist(),
         "world_to_camera": fibonacci_cameras(2, 32, 40).world_to_camera.tolist(),

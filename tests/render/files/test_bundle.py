@@ -34,6 +34,33 @@ def test_bundle_keeps_its_folders(tmp_path, folder):
     assert (folder / "textures/wood.png").read_bytes() == b"png"
 
 
+def test_the_main_file_may_lie_at_any_depth(tmp_path, folder):
+    members = {"images/texture0.jpg": b"jpg", "models/asset.obj": "v", "models/old/asset.obj": "side"}
+    assert bundle.unpack(make_zip(tmp_path / "a.zip", members), "obj", folder) == folder / "models/asset.obj"
+    assert (folder / "images/texture0.jpg").read_bytes() == b"jpg"
+
+
+@pytest.mark.parametrize(
+    "names", [("a/asset.obj", "b/asset.obj"), ("asset.obj", "asset.obj"), ("asset.obj", r".\asset.obj")]
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_main_files_are_refused(tmp_path, folder, names):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, "v")
+    with pytest.raises(AssetError, match="several asset.obj"):
+        bundle.unpack(tmp_path / "a.zip", "obj", folder)
+
+
+@pytest.mark.parametrize("names", [("asset.obj", "asset.obj/x"), ("a" * 300, "asset.obj"), ("a/" * 3000, "asset.obj")])
+def test_members_that_no_disk_can_hold_are_refused_or_left_out(tmp_path, folder, names):
+    file = make_zip(tmp_path / "a.zip", dict.fromkeys(names, "v"))
+    try:
+        assert bundle.unpack(file, "obj", folder) == folder / "asset.obj"
+    except AssetError as error:
+        assert "cannot be unpacked" in str(error)  # noqa: PT017
+
+
 @pytest.mark.parametrize("name", ["../evil.txt", "/tmp/evil.txt", "a/../../evil.txt", "..\\evil.txt"])
 def test_member_that_would_land_outside_is_refused(tmp_path, folder, name):
     file = make_zip(tmp_path / "a.zip", {"asset.obj": "v", name: "evil"})

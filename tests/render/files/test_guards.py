@@ -52,6 +52,30 @@ def test_a_glb_may_name_files_of_its_own_folder_alone(tmp_path, uri, is_fine):
         guards.check(tmp_path / "asset.glb", LIMIT)
 
 
+@pytest.mark.parametrize(
+    ("name", "is_fine"),
+    [
+        ("../images/x.jpg", True),
+        (r"..\images\x.jpg", True),
+        ("../models/../images/x.jpg", True),
+        ("a/../../images/x.jpg", True),
+        ("../../x.jpg", False),
+        ("../images/../../x.jpg", False),
+        (r"..\..\x.jpg", False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["obj", "gltf", "usda"])
+def test_names_may_lead_up_to_the_root_of_the_bundle(tmp_path, name, is_fine, kind):
+    (tmp_path / "models").mkdir()
+    main = tmp_path / "models" / f"asset.{kind}"
+    if kind == "gltf":
+        gltf(main, images=[{"uri": name}])
+    else:
+        main.write_text(f"v 0 0 0\nmtllib {name}\n@{name}@\n")
+    with nullcontext() if is_fine else pytest.raises(AssetError, match="its own folder"):
+        guards.check(main, LIMIT, tmp_path)
+
+
 @pytest.mark.parametrize("library", ["../../secret.mtl", "/etc/secret.mtl", "http://example.org/a.mtl"])
 def test_material_library_outside_of_the_folder_is_refused(tmp_path, library):
     (tmp_path / "asset.obj").write_text(f"v 0 0 0\nmtllib {library}\n")

@@ -1,0 +1,170 @@
+"""How an asset's files are found around it, and where they lie in what is stored."""
+
+import json
+import zipfile
+from pathlib import PurePosixPath
+
+import pytest
+
+from pipeline.assets.bundle import bundle
+from pipeline.assets.disk import DiskFolder
+from pipeline.assets.gather import AssetFiles, gather
+from pipeline.base.errors import AssetError
+from tests.pipeline.assets.asset_makers import (
+    TRIANGLE,
+    TRIANGLE_BUFFER,
+    Store,
+    gltf_document,
+    mtl,
+    obj,
+    png,
+    write_files,
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Stores a folder with the given files."""
+    return lambda files: Store(tmp_path, source="folder", path=str(write_files(tmp_path / "in", files)))
+
+
+def test_files_above_the_main_file_keep_their_places(store):
+    """As in ShapeNetCore: models/model_normalized.mtl names ../images/texture0.jpg."""
+    run = store(
+        {
+            "02691156/1a04/models/model_normalized.obj": obj("./model_normalized.mtl"),
+            "02691156/1a04/models/model_normalized.mtl": mtl("../images/texture0.jpg", "../images/gone.jpg"),
+            "02691156/1a04/images/texture0.jpg": png(),
+        }
+    )
+    row = run.only_row()
+    members = run.stored_members(row)
+    assert list(members) == ["images/texture0.jpg", "models/asset.obj", "models/model_normalized.mtl"]
+    assert b"../images/texture0.jpg" in members["models/model_normalized.mtl"]
+    assert row["missing_textures"] == ["../images/gone.jpg"]
+    assert (row["parts_fetched"], row["parts_missing"]) == (2, 1)
+
+
+def test_a_buffer_above_the_main_file_is_brought(store):
+    document = gltf_document("../../buffers/mesh.bin", ("../red.png",))
+    files = {"a/b/c/x.gltf": json.dumps(document).encode(), "a/buffers/mesh.bin": TRIANGLE_BUFFER, "a/b/red.png": png()}
+    run = store(files)
+    assert list(run.stored_members(run.only_row())) == ["b/c/asset.gltf", "b/red.png", "buffers/mesh.bin"]
+
+
+def test_what_lies_beside_or_below_is_stored_as_ever(store):
+    """Stored files are named by their content: these are the names that they have had since the first version."""
+    files = {
+        "a/Chair.OBJ": obj("mat/my paint.mtl"),
+        "a/mat/my paint.mtl": mtl("-s 1 1 1 ../tex/red paint.png", r"..\tex\two.png", "gone.png"),
+        "a/tex/red paint.png": b"red",
+        "a/tex/two.png": b"blue",
+        "b/c/lamp.gltf": json.dumps(gltf_document("mesh.bin", ("my%20red.png",))).encode(),
+        "b/c/mesh.bin": TRIANGLE_BUFFER,
+        "b/c/my red.png": b"red",
+        "plain.obj": TRIANGLE.encode(),
+    }
+    assert [row["sha256"][:16] for row in store(files).rows] == DIGESTS
+
+
+DIGESTS = ["4b4f4294639a2951", "00a68f1a52585a99", "eb30ccf72d4a4d03"]
+
+
+@pytest.mark.parametrize("library", ["", "gone.mtl", "C:\\work\\chair.mtl"])
+def test_a_library_of_the_same_name_stands_in(store, caplog, library):
+    caplog.set_level("INFO")
+    text = obj(library) if library else TRIANGLE.encode()
+    run = store({"a/Chair.obj": text, "a/chair.MTL": mtl("red.png", "gone.png"), "a/red.png": png()})
+    row = run.only_row()
+    members = run.stored_members(row)
+    assert list(members) == ["Chair.mtl", "asset.obj", "red.png"]
+    assert members["asset.obj"].startswith(b"mtllib Chair.mtl\n")
+    assert members["asset.obj"].count(b"mtllib") == 1
+    assert row["missing_textures"] == ["gone.png"]
+    assert "its materials are taken from Chair.mtl" in caplog.text
+
+
+def test_a_library_of_the_same_name_is_left_alone_where_another_is_there(store):
+    run = store({"a.obj": obj(), "paint.mtl": mtl(), "a.mtl": mtl("red.png"), "red.png": png()})
+    assert list(run.stored_members(run.only_row())) == ["asset.obj", "paint.mtl"]
+
+
+def test_a_name_in_another_case_is_found_if_it_is_the_only_one(store):
+    run = store(
+        {
+            "a.obj": obj("Paint.MTL"),
+            "paint.mtl": mtl("Maps/Wood.PNG", "maps/two.png", "Maps/Wood.PNG"),
+            "maps/wood.png": png(),
+            "maps/TWO.png": png((1, 1, 1)),
+            "maps/Two.png": png((2, 2, 2)),
+        }
+    )
+    row = run.only_row()
+    members = run.stored_members(row)
+    assert list(members) == ["Maps/Wood.PNG", "Paint.MTL", "asset.obj"]
+    assert members["Maps/Wood.PNG"] == png()
+    assert row["missing_textures"] == ["maps/two.png"]
+
+
+def test_the_name_as_it_is_written_comes_first(store):
+    files = {"a.obj": obj(), "paint.mtl": mtl("red.png"), "red.png": png(), "RED.png": png((0, 0, 1))}
+    run = store(files)
+    assert run.stored_members(run.only_row())["red.png"] == png()
+
+
+def test_names_that_are_no_text_on_the_way_down(tmp_path):
+    folder = tmp_path / "in"
+    write_files(folder / "M\udce8bel \x07: x" / "models", {"a.obj": obj(), "paint.mtl": mtl("../../red.png")})
+    write_files(folder, {"red.png": png()})
+    run = Store(tmp_path, source="folder", path=str(folder))
+    assert sorted(PurePosixPath(name).name for name in run.stored_members(run.only_row())) == [
+        "asset.obj",
+        "paint.mtl",
+        "red.png",
+    ]
+
+
+class Broken(AssetFiles):
+    """Files that are there and cannot be had."""
+
+    def __init__(self, files: dict[str, bytes], broken: str):
+        self.files, self.broken = files, broken
+
+    def size(self, path):
+        data = self.files.get(str(path))
+        return None if data is None else len(data)
+
+    def copy(self, path, local):
+        if str(path) == self.broken:
+            raise AssetError(f"{path}: it cannot be read")
+        local.write_bytes(self.files[str(path)])
+
+
+def test_a_file_that_cannot_be_had_is_missing_or_fatal(tmp_path):
+    files = {"a/x.obj": obj(), "a/paint.mtl": mtl("red.png", "two.png"), "a/red.png": png(), "a/two.png": png()}
+    fetched = gather("a/x.obj", Broken(files, "a/red.png"), tmp_path / "one", 10**6)
+    assert fetched.missing_textures == ("red.png",)
+    assert [file.name for file in fetched.side_files] == ["paint.mtl", "two.png"]
+    assert b"red.png" not in (tmp_path / "one" / "a" / "paint.mtl").read_bytes()
+    with pytest.raises(AssetError, match=r"a/x\.obj: it cannot be read"):
+        gather("a/x.obj", Broken(files, "a/x.obj"), tmp_path / "two", 10**6)
+    document = json.dumps(gltf_document("mesh.bin")).encode()
+    with pytest.raises(AssetError, match=r"mesh\.bin: it cannot be read"):
+        gather("x.gltf", Broken({"x.gltf": document, "mesh.bin": TRIANGLE_BUFFER}, "mesh.bin"), tmp_path, 10**6)
+
+
+@pytest.mark.parametrize("main", ["", ".", "..", "../in/a.obj", "/etc/hostname", "gone.obj", "a" * 300, "nul\0.obj"])
+def test_a_main_file_that_is_not_below_the_root_is_refused(tmp_path, main):
+    folder = write_files(tmp_path / "in", {"a.obj": obj()})
+    with pytest.raises(AssetError, match="there is no such file"):
+        gather(main, DiskFolder(folder), tmp_path / "out", 10**6)
+
+
+def test_a_file_in_the_way_of_a_folder_is_missing(tmp_path):
+    """Of a zip's members one may be both."""
+    files = {"a.obj": obj(), "paint.mtl": mtl("tex", "tex/red.png"), "tex": png(), "tex/red.png": png()}
+    fetched = gather("a.obj", Broken(files, ""), tmp_path / "out", 10**6)
+    assert fetched.missing_textures == ("tex/red.png",)
+    assert bundle(fetched, tmp_path / "stored") == "zip"
+    with zipfile.ZipFile(tmp_path / "stored") as archive:
+        assert archive.namelist() == ["asset.obj", "paint.mtl", "tex"]
