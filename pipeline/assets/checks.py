@@ -15,6 +15,7 @@ _VERTEX = re.compile(rb"^[ \t]*v[ \t]", re.MULTILINE)
 _FACE = re.compile(rb"^[ \t]*f[ \t]", re.MULTILINE)
 _PLY_COUNT = re.compile(rb"^element[ \t]+(vertex|face)[ \t]+(\d+)", re.MULTILINE)
 PLY_HEADER_BYTES = 65536
+HEAD_BYTES = 1024  # by which a file is recognised that is no asset at all
 STL_HEADER_BYTES, STL_FACET_BYTES = 84, 50  # binary STL: 80 bytes, a count, then facets of 12 floats and 2 bytes
 
 
@@ -29,7 +30,23 @@ def check_file(path: Path) -> None:
         raise AssetError(f"{path.name}: {why_not_read(file_format)}")
     if path.stat().st_size == 0:
         raise AssetError(f"{path.name}: the file is empty")
+    with path.open("rb") as file:
+        instead = what_it_is_instead(file.read(HEAD_BYTES))
+    if instead:
+        raise AssetError(f"{path.name}: it is {instead}, not a file of the format '{file_format}'")
     CHECKS[file_format](path)
+
+
+def what_it_is_instead(head: bytes) -> str:
+    """What servers and checkouts often have in a model's place, by the first `HEAD_BYTES`; empty: none of these."""
+    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        return "a Git LFS pointer (the content lies in Large File Storage)"
+    if head.startswith(b"\x1f\x8b\x08"):
+        return "a gzip file"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html")) or (text.startswith((b"<?xml", b"<!--")) and b"<html" in text):
+        return "a web page"
+    return ""
 
 
 def why_not_read(file_format: str) -> str:

@@ -15,6 +15,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.assets.addresses import check_address
 from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
 from pipeline.base.errors import ConfigError
@@ -44,6 +45,7 @@ class ManifestSource(RemoteSource):
             raise ConfigError(f"assets.path: {self.config.path}: the table cannot be read ({error})") from error
 
     def fetch(self, row: Row, folder: Path) -> Fetched:
+        check_address(row["origin_uri"])
         return self.fetch_file(row["origin_uri"], json.loads(row["details"])["format"], row["sha256"], folder)
 
     def _records(self) -> Iterator[Record]:

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.assets.addresses import check_address
 from pipeline.assets.bundle import sha256_of
 from pipeline.assets.checks import CHECKS
 from pipeline.assets.config import AssetsConfig
@@ -82,6 +83,7 @@ class ObjaverseXLSource(RemoteSource):
     def _fetch_web(self, row: Row, file_format: str, folder: Path) -> Fetched:
         found = _GITHUB.fullmatch(row["origin_uri"])
         if not found:
+            check_address(row["origin_uri"])
             return self.fetch_file(row["origin_uri"], file_format, row["sha256"], folder)
         place = "/".join(quote(unquote(part)) for part in found.groups())
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="download-") as scratch:

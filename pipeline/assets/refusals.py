@@ -9,7 +9,7 @@ from urllib3.exceptions import HTTPError
 from pipeline.base.errors import AssetError, Missing, QuotaExceeded, Unreachable
 
 REASONS = {
-    401: "the server asks for credentials, which are taken from ~/.netrc where there are any",
+    401: "the server asks for credentials",
     403: "the server denies access",
     404: "there is no such file",
     410: "the file has been withdrawn",
@@ -28,16 +28,20 @@ READ_BYTES = 2048  # of what a server says beside its status
 class Refusal:
     """An answer without the file. Reads the start of what the server says, as far as it has arrived."""
 
-    def __init__(self, url: str, response: requests.Response):
-        self._url, self._status = url, response.status_code
+    def __init__(self, name: str, response: requests.Response):
+        """
+        Args:
+            name: the address as messages name it.
+        """
+        self._name, self._status = name, response.status_code
         try:
             said = response.raw.read1(READ_BYTES, decode_content=False)
         except (HTTPError, OSError):  # then it says nothing but its status
             said = b""
         self.is_over_quota = self._status == QUOTA_STATUS or bool(_QUOTA.search(said))
 
-    def error(self) -> AssetError | Unreachable:
-        """What the answer means.
+    def error(self, cure: str = "") -> AssetError | Unreachable:
+        """What the answer means; `cure` is what lets people in who are not let in.
 
         Missing for a file that is gone, QuotaExceeded for one that is there but whose owner's bandwidth is used up,
         whatever the status is; else AssetError.
@@ -45,10 +49,11 @@ class Refusal:
         line = status_line(self._status)
         if self.is_over_quota:
             return QuotaExceeded(
-                f"{self._url}: the server has it, but says that its owner's quota is used up ({line}); try again later"
+                f"{self._name}: the server has it, but says that its owner's quota is used up ({line}); try again later"
             )
         kind = Missing if self._status in GONE else AssetError
-        return kind(f"{self._url}: {REASONS.get(self._status, 'the server refuses it')} ({line})")
+        hint = f"; {cure}" if cure and self._status in (401, 403) else ""
+        return kind(f"{self._name}: {REASONS.get(self._status, 'the server refuses it')} ({line}){hint}")
 
 
 def status_line(status: int) -> str:

@@ -3,11 +3,13 @@
 import tempfile
 from pathlib import Path
 
-from pipeline.assets.checks import CHECKS, why_not_read
+from pipeline.assets.addresses import shown
+from pipeline.assets.checks import CHECKS, HEAD_BYTES, what_it_is_instead, why_not_read
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.disk import DiskFolder
-from pipeline.assets.download import Downloader, check_address
+from pipeline.assets.download import Downloader
 from pipeline.assets.gather import gather
+from pipeline.assets.mirrors import is_mirror
 from pipeline.assets.sources import AssetSource, Fetched
 from pipeline.base.errors import AssetError
 
@@ -24,12 +26,15 @@ class RemoteSource(AssetSource):
     def fetch_file(self, url: str, file_format: str, sha256: str, folder: Path) -> Fetched:
         """Fetch, check and place one file.
 
+        Args:
+            url: `file://` is taken below a mirror that the settings name; a source that has addresses from a table
+                refuses it before (`check_address`).
+
         Raises:
             AssetError, Timeout, Unreachable: as `Downloader.fetch` and `gather`.
         """
-        check_address(url)
         if file_format not in CHECKS:
-            raise AssetError(f"{url}: {why_not_read(file_format)}")
+            raise AssetError(f"{shown(url)}: {why_not_read(file_format)}")
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="download-") as scratch:
             here = Path(scratch)
             self.downloader.fetch(url, here / f"asset.{file_format}", self.config.max_bytes, sha256)
@@ -41,7 +46,12 @@ class RemoteSource(AssetSource):
         Raises:
             AssetError: as `gather`.
         """
+        with file.open("rb") as content:
+            instead = what_it_is_instead(content.read(HEAD_BYTES))
+        if instead:
+            sender = "the mirror has" if is_mirror(url) else "the server sent"
+            raise AssetError(f"{shown(url)}: {sender} {instead} instead of the model")
         try:
             return gather(file.name, DiskFolder(file.parent), folder, self.config.max_bytes)
         except AssetError as error:
-            raise AssetError(f"{url}: {error}") from error
+            raise AssetError(f"{shown(url)}: {error}") from error

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import requests
 
+from pipeline.assets.checks import HEAD_BYTES, what_it_is_instead
 from pipeline.base.errors import AssetError, Modified, Timeout
 
 _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)$")
@@ -25,12 +26,13 @@ class Transfer:
     """The state of one download.
 
     Attributes:
+        name: the address as messages name it.
         received: bytes that are there.
         sha256: checksum that the whole must have; empty: any.
     """
 
-    def __init__(self, url: str, file: BinaryIO, max_bytes: int, sha256: str, timeout_s: float):
-        self.url = url
+    def __init__(self, name: str, file: BinaryIO, max_bytes: int, sha256: str, timeout_s: float):
+        self.name = name
         self.sha256 = sha256
         self.received = 0
         self._file = file
@@ -40,6 +42,7 @@ class Transfer:
         self._validator = ""  # strong ETag of the version that `received` bytes are of
         self._total: int | None = None  # bytes of the whole file, where a partial answer says so
         self._digest = hashlib.sha256()
+        self._head = b""
 
     def headers(self) -> dict[str, str]:
         """Ask for the rest, if it is certain to be the rest of the same bytes."""
@@ -69,13 +72,14 @@ class Transfer:
     def start_again(self) -> None:
         self._file.seek(0)
         self._file.truncate()
-        self.received, self._validator, self._digest = 0, "", hashlib.sha256()
+        self.received, self._validator, self._digest, self._head = 0, "", hashlib.sha256(), b""
 
     def add(self, chunk: bytes) -> None:
         self.left_s()
         self._check_size(self.received + len(chunk))
         self._file.write(chunk)
         self._digest.update(chunk)
+        self._head += chunk[: HEAD_BYTES - len(self._head)]
         self.received += len(chunk)
 
     def end(self) -> None:
@@ -92,19 +96,27 @@ class Transfer:
         left = self._end - time.monotonic()
         if left <= 0:
             raise Timeout(
-                f"{self.url}: incomplete after {self._timeout_s:g} s ({self.received} bytes arrived); "
+                f"{self.name}: incomplete after {self._timeout_s:g} s ({self.received} bytes arrived); "
                 "a slow connection needs a larger assets.timeout_s"
             )
         return left
 
     def check(self) -> None:
-        """Refuse a whole file with a wrong checksum."""
+        """Refuse a whole file with a wrong checksum.
+
+        Raises:
+            AssetError: it is something else altogether.
+            Modified: it is another one.
+        """
         found = self._digest.hexdigest()
         if self.sha256 and found != self.sha256:
+            if instead := what_it_is_instead(self._head):
+                raise AssetError(f"{self.name}: the server sent {instead} instead of the file")
             raise Modified(
-                f"{self.url}: its SHA-256 is {found}, not {self.sha256}: the file has changed or was damaged in transit"
+                f"{self.name}: its SHA-256 is {found}, not {self.sha256}: "
+                "the file has changed or was damaged in transit"
             )
 
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:
-            raise AssetError(f"{self.url}: it has {size} bytes or more; the limit is {self._max_bytes}")
+            raise AssetError(f"{self.name}: it has {size} bytes or more; the limit is {self._max_bytes}")

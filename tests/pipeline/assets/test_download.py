@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from pipeline.assets.addresses import next_address
 from pipeline.assets.config import AssetsConfig
-from pipeline.assets.download import Downloader, next_address
+from pipeline.assets.download import Downloader
 from pipeline.base.errors import AssetError, Timeout, Unreachable
 from tests.pipeline.assets.asset_server import (
     AssetServer,
