@@ -21,7 +21,7 @@ class AssetsConfig(Section):
     where: str = ""
     """Keep only objects for which this SQL expression over their columns, joined ones included, is true; empty: all."""
     licenses: str = ""
-    """Accepted licences, comma-separated, case-insensitive; empty: any."""
+    """Accepted licences, comma-separated, in any spelling (CC-BY-4.0, MIT License); empty: any."""
     heldout_libraries: str = ""
     """sh3f: file names of libraries whose pieces are all `heldout`, comma-separated."""
     limit: int = 0

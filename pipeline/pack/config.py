@@ -17,7 +17,7 @@ class PackConfig(Section):
     allow_missing_textures: bool = True
     """False: leave out objects that refer to a texture which is missing."""
     licenses: tuple[str, ...] = ()
-    """Keep only objects under these licences, spelled as in the assets table; empty: all."""
+    """Keep only objects under these licences, in any spelling of them; empty: all."""
     drop_duplicates: bool = True
     """Keep only the first of several assets with the same content and rotation."""
     max_similarity: float = 0.0

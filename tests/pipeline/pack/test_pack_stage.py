@@ -81,7 +81,7 @@ def test_gates_leave_out_and_count(tmp_path):
     figures = pack(
         corpus,
         min_psnr=20,
-        licenses=("CC0", "CC-BY 3.0"),
+        licenses=("CC0-1.0", "cc-by-3.0"),
         allow_missing_textures=False,
         min_caption_score=0.3,
     )
