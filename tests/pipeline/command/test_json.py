@@ -52,7 +52,7 @@ def test_status_plan_and_verdict(corpus, answer, tmp_path, capfd):
     assert plan["stages"]["fit"]["worker_hours"] == pytest.approx(plan["stages"]["fit"]["seconds"] * 2 / 3600)
 
     (lost,) = answer("--verify", expect=1)["problems"]
-    assert (lost["where"], lost["what"]) == ("gaussians", "has 2 shards; --stage pack has read 3")
+    assert (lost["where"], lost["what"]) == ("gaussians", "has 3 shards; --stage pack has read 4")
     Path(corpus.path(corpus.read_rows("assets", 0)[0]["file"])).write_bytes(b"something else")
     Path(corpus.shard_path("views", 2)).write_bytes(b"PAR1")
     verdict = answer("--verify", expect=1)
