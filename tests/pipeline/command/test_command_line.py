@@ -63,10 +63,11 @@ def test_flags_go_over_the_preset_and_the_preset_over_the_stored_config(fakes, t
     preset = tmp_path / "preset.yaml"
     preset.write_text("fit: {iterations: 7, num_gaussians: 100}\n")
     corpus = tmp_path / "corpus"
-    ensure_planned(Corpus(corpus), fake_config(fit={"iterations": 5}))
+    ensure_planned(Corpus(corpus), fake_config(fit={"iterations": 5}, pack={"allow_missing_textures": True}))
 
-    fit = parse(["--corpus", str(corpus)]).config.fit
-    assert fit.iterations == 5
+    config = parse(["--corpus", str(corpus)]).config
+    assert config.fit.iterations == 5
+    assert config.pack.allow_missing_textures  # what was a default once stays that of its corpora
     fit = parse([f"--corpus={corpus}", f"--config={preset}", "--fit.iterations", "9"]).config.fit
     assert (fit.iterations, fit.num_gaussians) == (9, 100)
 
