@@ -1,6 +1,5 @@
 """One Blender process for all of this folder's tests, and a way to render an asset file with it."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import Corpus
+from pipeline.assets.bundle import sha256_of
 from pipeline.stages.stage import StageContext
 from pipeline.store.rows import Row
 from render.auto_engine import blender_is_installed
@@ -35,17 +35,16 @@ def render_in(request) -> Callable[..., Row]:
     def render_file(
         folder: Path, file: Path, asset_format: str = "", up_axis: str = "y", rotation=(), **settings
     ) -> Row:
-        corpus = folder / "corpus"
-        corpus.mkdir(exist_ok=True)
-        shutil.copyfile(file, corpus / file.name)
-        stage = RenderStage(RenderConfig(**{**SMALL, **settings}), StageContext(Corpus(corpus), folder))
+        (folder / "corpus").mkdir(exist_ok=True)
+        corpus = Corpus(folder / "corpus")
+        stage = RenderStage(RenderConfig(**{**SMALL, **settings}), StageContext(corpus, folder))
         if stage.config.engine == "raster":
             stage.setup()
         else:  # what setup() would make, around the Blender that runs already
             stage.engine = BlenderEngine(stage.config, request.getfixturevalue("blender"))
         asset = {
             "uid": file.stem,
-            "file": file.name,
+            "file": corpus.put_asset(file, sha256_of(file), file.suffix[1:]),
             "format": asset_format or file.suffix[1:],
             "up_axis": up_axis,
             "rotation": rotation,
