@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pipeline import Corpus
-from pipeline.assets.bundle import sha256_of
 from pipeline.stages.stage import StageContext
 from pipeline.store.rows import Row
 from render.auto_engine import blender_is_installed
@@ -15,6 +14,7 @@ from render.blender.engine import BlenderEngine
 from render.blender.process import BlenderProcess, Limits
 from render.config import RenderConfig
 from render.stage import RenderStage
+from tests.render.shapes import store_asset
 
 SMALL = {"engine": "blenderproc", "views": 6, "resolution": 64, "samples": 8, "surface_points": 3000}
 
@@ -44,7 +44,7 @@ def render_in(request) -> Callable[..., Row]:
             stage.engine = BlenderEngine(stage.config, request.getfixturevalue("blender"))
         asset = {
             "uid": file.stem,
-            "file": corpus.put_asset(file, sha256_of(file), file.suffix[1:]),
+            "file": store_asset(corpus, file),
             "format": asset_format or file.suffix[1:],
             "up_axis": up_axis,
             "rotation": rotation,
