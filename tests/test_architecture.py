@@ -71,6 +71,7 @@ KNOWN_BY = {
         "pipeline.reading.torch_stream",
     ],
     "fsspec": ["pipeline.store.*", "pipeline.assets.*"],
+    "duckdb": ["pipeline.assets.*"],
 }
 
 

@@ -16,6 +16,9 @@ from pipeline.base.errors import AssetError
 PORTS = {"http": 80, "https": 443}
 SHOWN_CHARACTERS = 300
 _USERINFO = re.compile(r"(?<=//)[^\\/?#]*@")
+_USER_AT_A_WEB_SERVER = re.compile(r"(https?://)[^/,\s]*@", re.IGNORECASE)
+_PASSWORD = re.compile(r"(://)[^/,@:\s]*:[^/,\s]*@")
+_QUERY = re.compile(r"(https?://[^?,\s]*)\?[^,\s]*", re.IGNORECASE)
 _BREAKS = re.compile(r"[^\x21-\x7e\u00a1-\U0010ffff]+")  # controls and spaces: a message is one line
 
 
@@ -103,6 +106,16 @@ def shown(url: str) -> str:
         address = f"{address.partition(':')[0]}:…{address.rpartition('@')[2]}"
     text = f"{address}?…" if query else address
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def without_secrets(text: str) -> str:
+    """A setting of one address or path, or of several with commas between them, as it is stored.
+
+    Unlike `shown` it leaves what holds no secret as it is: paths on a disk, names of buckets and of accounts.
+    """
+    for pattern in (_USER_AT_A_WEB_SERVER, _PASSWORD, _QUERY):
+        text = pattern.sub(r"\1", text)
+    return text
 
 
 def _parsed(url: str) -> Url | None:

@@ -164,5 +164,7 @@ def _planned(counts: Listing | CorpusManifest) -> dict[str, Any]:
         "shards": counts.shards,
         "splits": dict(sorted(counts.splits.items())),
         "left_out_licenses": dict(counts.left_out_licenses),
+        "left_out_where": counts.left_out_where,
+        "joined_tables": [table.as_json() for table in counts.joined_tables],
         "unplanned": counts.unplanned,
     }

@@ -56,9 +56,18 @@ def _planned(planned: dict[str, Any]) -> str:
     parts = [f"{planned['objects']:,} objects" + (f" ({splits})" if splits else "")]
     if left_out := sum(planned["left_out_licenses"].values()):
         parts.append(f"{left_out:,} left out by their licences")
+    if planned["left_out_where"]:
+        parts.append(f"{planned['left_out_where']:,} left out by assets.where")
     if planned["unplanned"]:
         parts.append(f"{planned['unplanned']:,} entries cannot be planned, kept in unplanned.parquet")
-    return "; ".join(parts)
+    return "\n".join(["; ".join(parts), *map(_joined, planned["joined_tables"])])
+
+
+def _joined(table: dict[str, Any]) -> str:
+    """What a joined table knows."""
+    share = table["matched"] / max(table["listed"], 1)
+    matched = f"{table['matched']:,} of {table['listed']:,} listed objects matched ({share:.1%})"
+    return f"{table['name']}: {table['rows']:,} rows, {matched}"
 
 
 def _new_table(title: str, caption: str, *columns: str) -> Table:

@@ -15,6 +15,7 @@ from pipeline.pack.manifest import build_manifest
 from pipeline.pack.survey import Survey, survey_corpus
 from pipeline.stages.stage import CorpusStage, one_by_one
 from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.joined_table import read_joined_tables
 from pipeline.store.packed import FOLDER, MANIFEST, PackedFile, PackedManifest, read_packed_manifest
 from pipeline.store.schema import SPLITS
 
@@ -55,7 +56,7 @@ class PackStage(CorpusStage[PackConfig]):
             write_attribution(corpus, survey.packed, file)
         manifest = build_manifest(written, survey, generation, self.config.content())
         corpus.write_text(render_citation(manifest), FOLDER, "CITATION.cff")
-        corpus.write_text(render_card(survey, manifest) + "\n", FOLDER, "README.md")
+        corpus.write_text(render_card(survey, manifest, read_joined_tables(corpus)) + "\n", FOLDER, "README.md")
         corpus.write_record(manifest, FOLDER, MANIFEST)
         remove_older(corpus, manifest)
         return figures(survey, manifest)

@@ -1,9 +1,10 @@
 """One object of a corpus, as arrays and pictures."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -37,6 +38,12 @@ class CorpusObject:
         """The caption; empty if the object has none yet."""
         caption: str = self.row.get("caption", "")
         return caption
+
+    @cached_property
+    def annotations(self) -> dict[str, Any]:
+        """What joined tables know of it (`assets.annotations`), by column; empty in corpora without them."""
+        known: dict[str, Any] = json.loads(self.row.get("annotations") or "{}")
+        return known
 
     @cached_property
     def views(self) -> list[Image.Image]:

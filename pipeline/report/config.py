@@ -1,7 +1,5 @@
 """Config of the report stage."""
 
-from pydantic import Field
-
 from pipeline.base.settings import Section, runtime
 
 
@@ -10,9 +8,9 @@ class ReportConfig(Section):
 
     title: str = ""
     """Title of the report; empty: the name of the corpus's folder."""
-    max_objects: int = Field(5000, ge=0)
+    max_objects: int = 5000
     """Objects in the gallery, each with a page of about 0.4 MB; any more are counted but not shown."""
-    worst_captions: int = Field(20, ge=0)
+    worst_captions: int = 20
     """Number of worst-fitting captions to show."""
-    threads: int = runtime(4, ge=1)
+    threads: int = runtime(4)
     """Objects rendered concurrently."""

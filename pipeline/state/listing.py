@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.assets.config import AssetsConfig
+from pipeline.assets.joined_tables import JoinedTables
 from pipeline.base.errors import ConfigError
 from pipeline.state.draw import drawn, hash_of
+from pipeline.store.joined_table import JoinedTable
 from pipeline.store.rows import Row, table_from_rows
 from pipeline.store.schema import INDEX
 from pipeline.store.uid_order import ordered_by_uid
-from pipeline.values.licences import comparable, spdx
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ class Listing:
         self.objects = 0
         self.splits: Counter[str] = Counter()
         self.left_out_licenses: Counter[str] = Counter()  # objects that `assets.licenses` keeps out
+        self.joined_tables: tuple[JoinedTable, ...] = ()  # what `assets.annotations` names
+        self.left_out_where = 0  # objects for which `assets.where` is not true
         self._config = config
         self._source = make_source(config)
         self._repeated: list[tuple[str, str]] = []
@@ -66,15 +69,18 @@ class Listing:
             scratch: folder for temporary files, made where the rows are many.
 
         Raises:
-            ConfigError: the source cannot be read, or gives nothing that can be planned.
+            ConfigError: the source or a joined table cannot be read, or there is nothing that can be planned.
         """
-        tables = self._tables()
-        if self._config.limit:
-            tables = drawn(tables, self._config.limit)
-        chosen = (table.select(columns) for table in tables)
-        for table in ordered_by_uid(chosen, scratch, self._note_repeated):
-            if table.num_rows:
-                yield self._numbered(table)
+        with JoinedTables(self._config) as joined:
+            tables: Iterator[pa.Table] = map(joined.apply, self._tables())
+            if self._config.limit:
+                tables = drawn(tables, self._config.limit)
+            chosen = (table.select(columns) for table in tables)
+            for table in ordered_by_uid(chosen, scratch, self._note_repeated):
+                if table.num_rows:
+                    yield self._numbered(table)
+            report = joined.report()
+        self.joined_tables, self.left_out_where = report.tables, report.left_out
         self._tell()
 
     def count(self, scratch: Path) -> None:
@@ -94,12 +100,12 @@ class Listing:
 
     def _allowed(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows of allowed licences; the others are counted."""
-        allowed = comparable(self._config.licenses.split(","))
+        allowed = {name.strip().casefold() for name in self._config.licenses.split(",") if name.strip()}
         for row in rows:
-            if not allowed or not allowed.isdisjoint(comparable([row["license"] or ""])):
+            if not allowed or row["license"].strip().casefold() in allowed:
                 yield row
             else:
-                self.left_out_licenses[spdx(row["license"] or "")] += 1
+                self.left_out_licenses[row["license"]] += 1
 
     def _safe(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows whose uids can name a file; the others are noted."""
@@ -112,7 +118,7 @@ class Listing:
     def _index_row(self, row: Row) -> Row:
         """A row of the source as one of the index, whose shard is not known yet."""
         split = row["split"] or split_of(row["uid"], self._config)
-        return {"annotations": ""} | row | {"shard": None, "split": split, "license": spdx(row["license"] or "")}
+        return {"annotations": ""} | row | {"shard": None, "split": split}
 
     def _note_repeated(self, rows: pa.Table) -> None:
         for uid, origin in zip(*(rows.column(name).to_pylist() for name in ("uid", "origin_uri")), strict=True):
@@ -143,6 +149,7 @@ class Listing:
             unplanned += f" ('{first['entry'][:_SHOWN]}': {first['reason']})"
         if not self.objects:
             reasons = [f"{licenses}, which assets.licenses excludes"] if licenses else []
+            reasons += [f"{self.left_out_where}, which assets.where leaves out"] if self.left_out_where else []
             reasons += [unplanned] if unplanned else []
             but = f" but {' and '.join(reasons)}" if reasons else ""
             source, path = self._config.source, self._config.path

@@ -85,6 +85,8 @@ def _plan(corpus: CorpusStore, config: Config, planning: dict[str, Any]) -> Corp
         objects=listing.objects,
         splits=dict(listing.splits),
         left_out_licenses=dict(listing.left_out_licenses.most_common()),
+        joined_tables=listing.joined_tables,
+        left_out_where=listing.left_out_where,
         unplanned=listing.unplanned,
         shards=listing.shards,
     )

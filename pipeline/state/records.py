@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from pipeline.base.errors import ConfigError
 from pipeline.store.corpus_store import PLAN_AGAIN, CorpusStore
+from pipeline.store.joined_table import JoinedTable
 from pipeline.store.record import Record
 
 MANIFEST = "corpus.json"
@@ -22,6 +23,8 @@ class CorpusManifest(Record):
     objects: int
     splits: dict[str, int] = {}  # objects by split; not before 0.3
     left_out_licenses: dict[str, int] = {}  # objects kept out by their licence; not in the first version
+    joined_tables: tuple[JoinedTable, ...] = ()  # of `assets.annotations`; not before 0.3
+    left_out_where: int = 0  # objects for which `assets.where` is not true; not before 0.3
     unplanned: int = 0  # rows of unplanned.parquet; not before 0.3
     shards: int
 

@@ -48,7 +48,7 @@ INDEX = pa.schema(
         ("split", pa.string()),  # train | val | heldout
         ("sha256", pa.string()),  # expected checksum, where the source knows one
         ("details", pa.string()),  # JSON, for the source alone
-        ("annotations", pa.string()),  # JSON object: the joined columns of `assets.annotations`, those that are known
+        ("annotations", pa.string()),  # JSON object: joined columns that are known of it; empty: no table was joined
     ]
 )
 
@@ -60,7 +60,7 @@ ASSETS = pa.schema(
         ("file", pa.string()),  # path inside the corpus: assets/files/ab/abcd….glb (or .zip with an asset.FORMAT)
         ("sha256", pa.string()),  # of the stored file
         ("bytes", pa.int64()),
-        ("format", pa.string()),  # glb, gltf, obj, ply, stl, fbx, dae, usdz, off
+        ("format", pa.string()),  # glb, gltf, obj, ply, stl, fbx, dae, usdz
         ("up_axis", pa.string()),  # y | z, of the asset's own frame
         ("rotation", pa.list_(pa.float64())),  # [9] row-major, in the asset's own frame; empty: identity
         ("license", pa.string()),
@@ -73,7 +73,7 @@ ASSETS = pa.schema(
         ("missing_textures", STRINGS),  # textures that the asset names but does not bring
         ("parts_fetched", pa.int32()),  # files that the main file names, itself or through its MTL files, and that came
         ("parts_missing", pa.int32()),  # … and that did not
-        ("annotations", pa.string()),  # JSON object: the joined columns of `assets.annotations`, those that are known
+        ("annotations", pa.string()),  # JSON object: joined columns that are known of it; empty: no table was joined
     ]
 )
 

@@ -74,8 +74,9 @@ def test_snippets_for_ray_data_run(folder, monkeypatch, capsys, ray_cluster):
 
 def test_sql_snippets_run(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    by_license, neighbours = [duckdb.sql(snippet).fetchall() for snippet in snippets("sql")]
+    by_license, annotated, neighbours = [duckdb.sql(snippet).fetchall() for snippet in snippets("sql")]
     assert {row[0]: row[1] for row in by_license} == {"CC0": 3, "CC-BY 3.0": 3}
+    assert annotated == []
     assert len(neighbours) == 5 and neighbours[0][2] == pytest.approx(1, abs=1e-5)
 
 

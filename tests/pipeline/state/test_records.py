@@ -179,6 +179,8 @@ def test_keys_of_a_newer_version_are_kept_and_ours_stay_in_their_order(fakes, tm
         "objects",
         "splits",
         "left_out_licenses",
+        "joined_tables",
+        "left_out_where",
         "unplanned",
         "shards",
     ]

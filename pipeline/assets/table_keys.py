@@ -1,0 +1,22 @@
+"""Keys of objects in tables of others: how their columns are called, what they look like, and their hash."""
+
+import re
+
+COLUMNS = frozenset({"uid", "sha256", "file_identifier", "fileidentifier"})  # in small letters
+_KEY = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{64}|(?=\D*\d)[0-9A-Za-z]{20,64}|https?://\S+")
+
+
+def is_key(column: str) -> bool:
+    """Whether a column of this name holds keys."""
+    return column.strip().casefold() in COLUMNS
+
+
+def looks_like_key(cell: str) -> bool:
+    """Whether a text is a uid of Objaverse, a SHA-256 or an address, and hardly a column's name."""
+    return _KEY.fullmatch(cell.strip()) is not None
+
+
+def hash_of(key: str) -> str:
+    """The SQL of a key's hash (64 bits): SHA-256 in any case, without space around it. It lasts for this process."""
+    bare = f"trim(coalesce({key}, ''))"
+    return f"hash(CASE WHEN regexp_full_match({bare}, '[0-9A-Fa-f]{{64}}') THEN lower({bare}) ELSE {bare} END)"
