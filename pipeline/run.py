@@ -16,6 +16,7 @@ from pipeline.base import logs
 from pipeline.base.errors import ConfigError, StorageError, WorkerCrash
 from pipeline.base.exit_code import exit_code
 from pipeline.base.logs import LogStyle
+from pipeline.base.plain_text import plain_line
 from pipeline.base.version import code_version
 from pipeline.command.command_line import Options, Request, parse, parse_shards
 from pipeline.command.help import PROGRAM
@@ -219,7 +220,7 @@ def _job(request: Request, corpus: CorpusStore) -> Job:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return plain_line(str(error))
 
 
 def _worker_count(options: Options) -> int:

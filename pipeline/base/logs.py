@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.base.plain_text import plain_text
+
 _TEXT = "%(levelname)s %(name)s: %(message)s"
 _PACKAGES = ("pipeline", "render", "fit_gaussians", "caption", "model")
 
@@ -33,7 +35,7 @@ def configure(style: LogStyle) -> None:
     if _handler is not None:
         root.removeHandler(_handler)
     _handler = logging.StreamHandler(sys.stderr)
-    _handler.setFormatter(_Json() if style.as_json else logging.Formatter(_TEXT))
+    _handler.setFormatter(_Json() if style.as_json else _Text(_TEXT))
     root.addHandler(_handler)
     root.setLevel(logging.WARNING)
     for package in _PACKAGES:  # libraries log an info line for every request
@@ -51,6 +53,13 @@ def working_on(stage: str = "", shard: int = -1, uids: Sequence[str] = ()) -> No
     _at.clear()
     if stage:
         _at.update(stage=stage, shard=shard, uids=list(uids))
+
+
+class _Text(logging.Formatter):
+    """Names and addresses of strangers stand in messages: nothing in them reaches the terminal but as text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain_text(super().format(record))
 
 
 class _Json(logging.Formatter):

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.base.plain_text import plain_line
 from pipeline.command.status import count_stages
 from pipeline.stages.config import Config
 from pipeline.stages.registry import CORPUS_STAGES, SHARD_STAGES
@@ -75,7 +76,7 @@ def failure_table(corpus: CorpusStore, shards: Sequence[int], stages: Sequence[s
                 if table.row_count == FAILURES_SHOWN:
                     return table
                 reason = f"{error['error_class']}: {error['message']}"[:REASON_CHARACTERS]
-                table.add_row(stage, Text(error["uid"]), Text(reason))
+                table.add_row(stage, Text(plain_line(error["uid"])), Text(plain_line(reason)))
     return table if table.row_count else None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pipeline.base.errors import PipelineError
+from pipeline.base.plain_text import plain_text
 from pipeline.base.settings import Section
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row
@@ -34,6 +35,11 @@ class Failure:
     message: str
     log_tail: str = ""
     retryable: bool = False
+
+    def __post_init__(self) -> None:
+        """Messages quote names and addresses of strangers."""
+        object.__setattr__(self, "message", plain_text(self.message))
+        object.__setattr__(self, "log_tail", plain_text(self.log_tail))
 
     @classmethod
     def from_exception(cls, uid: str, error: BaseException, log_tail: str = "") -> "Failure":

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.base.errors import AssetError, ConfigError
+from pipeline.base.plain_text import plain_line
 from pipeline.pack.manifest import check_folder
 from pipeline.stages.config import Config
 from pipeline.stages.registry import CORPUS_STAGES, SHARD_STAGES
@@ -66,7 +67,7 @@ class Verdict:
         table.add_column("where", overflow="fold")
         table.add_column("what", overflow="fold")
         for problem in self.problems:
-            table.add_row(Text(problem.where), Text(problem.what))
+            table.add_row(Text(plain_line(problem.where)), Text(plain_line(problem.what)))
         return table
 
 
