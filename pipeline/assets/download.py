@@ -1,8 +1,8 @@
 """Fetches one file over HTTP: within limits, with retries where they may help, and completely or not at all.
 
 `requests` brings connections, proxies and certificates, urllib3's `Retry` counts the attempts and says how long to wait
-(back-off, Retry-After). Neither takes up a broken body where it broke, limits bytes or the time of a whole transfer;
-that is what this module adds.
+between them. Neither takes up a broken body where it broke, limits bytes or the time of a whole transfer, or knows of
+other processes' requests (`windows`); that is what this module adds.
 """
 
 import logging
@@ -16,7 +16,7 @@ from pathlib import Path
 import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
-from urllib3.exceptions import HTTPError, InvalidHeader, LocationParseError, MaxRetryError
+from urllib3.exceptions import HTTPError, LocationParseError, MaxRetryError
 from urllib3.util import Retry
 
 from pipeline.assets.addresses import is_loopback, next_address, origin, shown
@@ -26,7 +26,8 @@ from pipeline.assets.failures import PASSING, given_up, reason
 from pipeline.assets.mirrors import Mirrors, check_settings, is_mirror
 from pipeline.assets.refusals import Refusal, status_line
 from pipeline.assets.transfer import Passing, Transfer
-from pipeline.base.errors import AssetError, Timeout
+from pipeline.assets.windows import LONGEST_WAIT_S, Closed, Ticket, Windows
+from pipeline.base.errors import AssetError, Timeout, Unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Downloader:
         check_settings(config)
         self._config = config
         self.mirrors = Mirrors(config)
+        self._windows = Windows(config)
         self._pace = _Pace(config.requests_per_second)
         self._retry = Retry(
             total=config.retries,
@@ -78,8 +80,10 @@ class Downloader:
 
         Raises:
             AssetError: it is missing, access is denied, it is too large, its checksum differs, or the URL is invalid.
-            Timeout: it took longer than `assets.timeout_s`, or the server stopped responding every time.
-            Unreachable: the server could not be reached, was overloaded or broke off every time.
+            Timeout: it took longer than `assets.timeout_s`, or the server stopped responding every time. The time in
+                which a server takes no requests does not count.
+            Unreachable: the server could not be reached, was overloaded or broke off every time, or took no requests
+                for more than `LONGEST_WAIT_S`.
         """
         partial = target.with_name(f"{target.name}.part")
         try:
@@ -109,6 +113,9 @@ class Downloader:
             try:
                 self._attempt(url, transfer)
                 return
+            except Closed as closed:
+                self._wait_out(closed, transfer)
+                continue
             except _BAD_ADDRESS:
                 raise AssetError(f"{transfer.name}: it is not the URL of a file") from None
             except (requests.RequestException, HTTPError, Passing) as error:
@@ -117,7 +124,7 @@ class Downloader:
                 retry = retry.increment("GET", transfer.name, error=problem)
             except MaxRetryError:
                 raise given_up(transfer.name, problem, self._config.retries + 1) from None
-            wait = _wait_s(retry, problem)
+            wait = retry.get_backoff_time()
             if wait > transfer.left_s():
                 raise Timeout(
                     f"{transfer.name}: {reason(problem)}; the next retry is due in {wait:.0f} s, more than "
@@ -126,15 +133,28 @@ class Downloader:
             logger.info("%s: %s; trying again in %.1f s", transfer.name, reason(problem), wait)
             time.sleep(wait)
 
+    def _wait_out(self, closed: Closed, transfer: Transfer) -> None:
+        """Wait until a server takes requests again; that is no failure of the file's."""
+        if transfer.waited_s + closed.wait_s > LONGEST_WAIT_S:
+            raise Unreachable(
+                f"{transfer.name}: {closed}, after {transfer.waited_s:.0f} s of waiting; a file waits for "
+                f"{LONGEST_WAIT_S:.0f} s at most; try again later"
+            )
+        transfer.wait(closed.spread_s())
+
     def _attempt(self, url: str, transfer: Transfer) -> None:
         credentials = Credentials(url, self._config)
-        with self._open(url, transfer, credentials) as response:
+        self._pace.wait()
+        with (
+            self._windows.enter(url) as ticket,
+            self._open(url, transfer, credentials, ticket) as response,
+        ):
             status = response.status_code
-            refusal = (
-                None if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) else Refusal(transfer.name, response)
-            )
+            is_body = status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
+            refusal = None if is_body else Refusal(transfer.name, response)
+            self._windows.note(ticket, response, may_refuse=refusal is not None and not refusal.is_over_quota)
             if refusal and status in PASSING and not refusal.is_over_quota:
-                raise Passing(status_line(status), response.headers.get("Retry-After", ""))
+                raise Passing(status_line(status))
             if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and transfer.received:
                 transfer.start_again()
                 raise Passing("the server cannot resume the download")
@@ -145,16 +165,17 @@ class Downloader:
                 transfer.add(chunk)
             transfer.end()
 
-    def _open(self, url: str, transfer: Transfer, credentials: Credentials) -> requests.Response:
+    def _open(self, url: str, transfer: Transfer, credentials: Credentials, ticket: Ticket) -> requests.Response:
         """The answer at the end of the redirects, which are one request of the budget all together."""
-        self._pace.wait()
         for _ in range(MAX_REDIRECTS + 1):
             response = self._get(url, transfer, credentials)
             transfer.sha256 = transfer.sha256 or _linked_checksum(response)
             if not response.is_redirect:
                 return response
             response.close()
+            self._windows.note(ticket, response, may_refuse=False)
             url = next_address(url, response.headers["Location"])
+            self._windows.check(url, ticket)
         raise AssetError(f"{transfer.name}: more than {MAX_REDIRECTS} redirects")
 
     def _get(self, url: str, transfer: Transfer, credentials: Credentials) -> requests.Response:
@@ -195,12 +216,3 @@ class _Pace:
 def _linked_checksum(response: requests.Response) -> str:
     match = _SHA256.fullmatch(response.headers.get(LINKED_CHECKSUM, ""))
     return match[1] if match else ""
-
-
-def _wait_s(retry: Retry, problem: Exception) -> float:
-    """What the server asks for, where it can be understood; else the back-off."""
-    text = problem.retry_after if isinstance(problem, Passing) else ""
-    try:
-        return retry.parse_retry_after(text) if text else retry.get_backoff_time()
-    except (InvalidHeader, ValueError, OverflowError):  # the latter two for numbers and dates beyond all bounds
-        return retry.get_backoff_time()

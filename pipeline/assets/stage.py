@@ -8,6 +8,7 @@ from pipeline.assets.bundle import bundle, sha256_of
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.room import Room
 from pipeline.assets.sources import make_source
+from pipeline.assets.windows import LONGEST_WAIT_S
 from pipeline.base.errors import AssetError, Timeout, Unreachable
 from pipeline.stages.stage import Failure, Resources, Row, Stage
 from pipeline.store.schema import INDEX
@@ -41,8 +42,9 @@ class AssetsStage(Stage[AssetsConfig]):
 
     @classmethod
     def timeout_s(cls, config: AssetsConfig) -> float:
-        # The download's own limit cannot end an answer whose headers come byte by byte; this one ends that, too.
-        return config.timeout_s + 600
+        # The download's own limit cannot end an answer whose headers come byte by byte; this one ends that, too. What a
+        # file waits for servers that take no requests is not in `timeout_s`.
+        return config.timeout_s + LONGEST_WAIT_S + 600
 
     def setup(self) -> None:
         self.batch_size = self.config.batch_size

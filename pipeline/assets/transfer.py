@@ -17,10 +17,6 @@ _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)$")
 class Passing(Exception):
     """A response that may be better at the next attempt."""
 
-    def __init__(self, reason: str, retry_after: str = ""):
-        super().__init__(reason)
-        self.retry_after = retry_after
-
 
 class Transfer:
     """The state of one download.
@@ -28,6 +24,7 @@ class Transfer:
     Attributes:
         name: the address as messages name it.
         received: bytes that are there.
+        waited_s: seconds that servers were waited for while they took no requests; not of its time limit.
         sha256: checksum that the whole must have; empty: any.
     """
 
@@ -35,6 +32,7 @@ class Transfer:
         self.name = name
         self.sha256 = sha256
         self.received = 0
+        self.waited_s = 0.0
         self._file = file
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
@@ -86,6 +84,14 @@ class Transfer:
         """The body has ended: is it the whole file? (That it has the length of its own header, urllib3 makes sure.)"""
         if self._total is not None and self.received != self._total:
             raise Passing(f"{self.received} of {self._total} bytes arrived")
+
+    def wait(self, seconds: float) -> None:
+        """Wait outside its time limit."""
+        started = time.monotonic()
+        time.sleep(seconds)
+        waited = time.monotonic() - started
+        self.waited_s += waited
+        self._end += waited
 
     def left_s(self) -> float:
         """Seconds that are left.
