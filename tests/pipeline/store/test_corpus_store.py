@@ -1,7 +1,6 @@
 """Where things lie in a corpus, on a local disk and in a bucket, and that nothing half-written is ever seen."""
 
 import hashlib
-import os
 import pickle
 import uuid
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 
 from pipeline import Corpus
 from pipeline.base.errors import AssetError, ConfigError
-from pipeline.store.leftovers import owned_name
 from pipeline.store.schema import CAPTIONS, ERRORS
 from pipeline.store.shard_record import ShardRecord
 
@@ -146,20 +144,3 @@ def test_float_columns_are_split_by_bytes(tmp_path):
     means = columns["means.list.element"]
     assert "BYTE_STREAM_SPLIT" in means.encodings and means.compression == "ZSTD"
     assert columns["psnr"].compression == "UNCOMPRESSED"  # on pages of one value zstd costs time and saves nothing
-
-
-def test_leftovers_of_living_processes_and_other_machines_stay(tmp_path):
-    corpus = Corpus(tmp_path)
-    folder = tmp_path / ".tmp"
-    folder.mkdir()
-    child = os.fork()
-    if child == 0:
-        (folder / owned_name()).touch()
-        os._exit(0)
-    os.waitpid(child, 0)
-    mine, foreign = folder / owned_name(), folder / "elsewhere.1.abc"
-    mine.touch()
-    foreign.touch()
-    assert len(list(folder.iterdir())) == 3
-    corpus.remove_leftovers()
-    assert set(folder.iterdir()) == {mine, foreign}
