@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline import Corpus
+from pipeline.store.shard_files import shard_file
 
 ITERATIONS = 30
 """Memory is the same after a few: nothing grows with them."""
@@ -38,7 +39,7 @@ def peak_mb(corpus: Corpus) -> float:
             shutil.copyfile(corpus.path(name), Path(folder) / name)
         for table in ("assets", "views"):
             (Path(folder) / table).mkdir()
-            shutil.copyfile(corpus.shard_path(table, shard), Path(folder) / table / f"{shard:05d}.parquet")
+            shutil.copyfile(corpus.shard_path(table, shard), Path(folder) / table / shard_file(shard))
         command = [sys.executable, "-m", "pipeline.run", "--stage", "fit", "--corpus", folder, "--shards", str(shard)]
         options = {"executor": "local", "workers": 2, "fit.iterations": ITERATIONS, "fit.backend": "numba"}
         for option, value in options.items():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.rows import Row, rows_from_table
+from pipeline.store.shard_files import shard_file
 from pipeline.store.shard_reader import TableReader
 
 # Tables that the pages draw from, and columns where not all are needed. Captions and embeddings may be missing.
@@ -63,7 +64,7 @@ def read_objects(corpus: CorpusStore, objects: Iterable[Measured]) -> Iterator[t
             tables = [
                 stack.enter_context(closing(TableReader(corpus, corpus.shard_path(table, shard), columns)))
                 for table, columns in DRAWN_TABLES.items()
-                if corpus.exists(table, f"{shard:05d}.parquet")
+                if corpus.exists(table, shard_file(shard))
             ]
             for item in items:
                 row: Row = {}

@@ -21,6 +21,7 @@ from pipeline.stages.entries import ShardStageEntry
 from pipeline.state.lineage import differences, stage_content, with_defaults
 from pipeline.state.records import read_manifest
 from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.index_reader import IndexReader
 from pipeline.store.read_ahead import read_ahead
 from pipeline.store.rows import Row
 from pipeline.store.shard_record import Fingerprints, ShardRecord
@@ -72,19 +73,20 @@ class Ledger:
         self._records: dict[tuple[str, int], ShardRecord | None] = {}
         self._errors: dict[tuple[str, int], dict[str, Row]] = {}
         self._contents: dict[str, dict[str, dict[str, Any]]] = {}
+        self._finished: dict[str, set[int]] = {}
         self._error_shards: dict[str, set[int]] = {}
-        self._index: dict[int, list[str]] | None = None
+        self._index: IndexReader | None = None
+        self._objects: tuple[int, list[str]] = (-1, [])  # of the shard that was asked for last
         self._planning_hash = ""
 
     def objects(self, shard: int) -> list[str]:
         """Uids planned for a shard."""
         if self._index is None:
-            index: dict[int, list[str]] = {}
-            for row in self.corpus.read_index(["uid", "shard"], self._shard):
-                index.setdefault(row["shard"], []).append(row["uid"])
+            self._index = self.corpus.index()
             self._planning_hash = read_manifest(self.corpus).planning_hash
-            self._index = index
-        return self._index[shard]
+        if self._objects[0] != shard:
+            self._objects = shard, [row["uid"] for row in self._index.rows(["uid"], shard)]
+        return self._objects[1]
 
     def content(self, stage: str) -> dict[str, dict[str, Any]]:
         """The settings that decide what a stage writes."""
@@ -94,6 +96,8 @@ class Ledger:
 
     def record(self, stage: str, shard: int) -> ShardRecord | None:
         """The record of a finished shard, None if it is not finished."""
+        if shard not in self._finished.get(stage, {shard}):
+            return None
         key = (stage, shard)
         if key not in self._records:
             self._records[key] = self.corpus.shard_record(self.stages[stage].writes, shard)
@@ -102,11 +106,13 @@ class Ledger:
     def walk(self, shards: Sequence[int], errors: bool = False) -> Iterator[int]:
         """The shards, one after the other; each is forgotten with the next: a large corpus's records take gigabytes.
 
-        In a bucket, the records of all stages are read ahead of time.
+        Which are finished is read from lists of the tables' files, so that no file is looked for in vain. In a bucket,
+        the records of all stages are read ahead of time.
 
         Args:
             errors: read the errors tables ahead, too.
         """
+        self._finished = {stage: set(self.corpus.shards(entry.writes)) for stage, entry in self.stages.items()}
         if errors:
             self._error_shards = {stage: set(self.corpus.shards(f"errors/{stage}")) for stage in self.stages}
         look_up = partial(self._look_up, errors=errors)

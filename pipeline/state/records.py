@@ -3,7 +3,8 @@
 from typing import Any, ClassVar
 
 from pipeline.base.errors import ConfigError
-from pipeline.store.corpus_store import PLAN_AGAIN, CorpusStore
+from pipeline.store.corpus_store import CorpusStore
+from pipeline.store.index_reader import PLAN_AGAIN
 from pipeline.store.joined_table import JoinedTable
 from pipeline.store.record import Record
 

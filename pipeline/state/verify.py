@@ -23,6 +23,7 @@ from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.packed import FOLDER, MANIFEST
 from pipeline.store.rows import fingerprint, rows_from_table
 from pipeline.store.schema import ADDED_COLUMNS, TABLES
+from pipeline.store.shard_files import shard_file
 from pipeline.store.shard_reader import TableReader
 from pipeline.store.shard_record import ShardRecord
 from pipeline.values.names import is_asset_file
@@ -129,11 +130,11 @@ def _verify_notes(corpus: CorpusStore) -> Iterator[Problem]:
 def _verify_shard(ledger: Ledger, stage: str, shard: int, verdict: Verdict, quick: bool) -> Iterator[Problem]:
     """One table of one shard; a shard that is not finished has nothing to verify."""
     corpus, table = ledger.corpus, SHARD_STAGES[stage].writes
-    path, where = corpus.shard_path(table, shard), f"{table}/{shard:05d}.parquet"
+    path, where = corpus.shard_path(table, shard), f"{table}/{shard_file(shard)}"
     if not corpus.exists(where):
         return
     verdict.tables += 1
-    bad = (where, f"errors/{stage}/{shard:05d}.parquet")
+    bad = (where, f"errors/{stage}/{shard_file(shard)}")
     try:
         record, errors = ledger.record(stage, shard), ledger.errors(stage, shard)
         with closing(TableReader(corpus, path)) as reader:

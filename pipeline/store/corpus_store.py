@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -19,10 +20,12 @@ from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.base.errors import AssetError, ConfigError
 from pipeline.store.bucket import OPTIONS, READERS, BucketFile, abort_old_uploads, reaching, read_footer, read_small
+from pipeline.store.index_reader import PLAN_AGAIN, IndexReader, index_reader
 from pipeline.store.leftovers import SCRATCH, owned_name, remove_dead, scratch_folder
 from pipeline.store.record import Record
-from pipeline.store.rows import Row, rows_from_table, with_added
+from pipeline.store.rows import Row, rows_from_table
 from pipeline.store.schema import ERRORS
+from pipeline.store.shard_files import shard_file, shard_of
 from pipeline.store.shard_record import ShardRecord
 from pipeline.store.table_writer import METADATA_KEY, TableWriter
 from pipeline.values.names import is_asset_file
@@ -31,10 +34,6 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 CHUNK = 1 << 22  # bytes that are read at once of a large file
 TEMPORARY = ".tmp"  # folder of files in the making, on a local disk
-PLAN_AGAIN = (  # the cure where what was planned is damaged
-    "restore a copy of it, or remove corpus.json and run with the --config of before: the same source is planned the "
-    "same way, and finished tables are kept"
-)
 
 
 class CorpusStore:
@@ -71,10 +70,10 @@ class CorpusStore:
         return f"{self.root.rstrip('/')}/{inner}" if parts else self.root.rstrip("/")
 
     def shard_path(self, table: str, shard: int) -> str:
-        return self.path(table, f"{shard:05d}.parquet")
+        return self.path(table, shard_file(shard))
 
     def errors_path(self, stage: str, shard: int) -> str:
-        return self.path("errors", stage, f"{shard:05d}.parquet")
+        return self.path("errors", stage, shard_file(shard))
 
     def exists(self, *parts: str) -> bool:
         path = self.path(*parts)
@@ -227,31 +226,27 @@ class CorpusStore:
 
     # The index
 
-    def read_index(self, columns: list[str] | None = None, shard: int | None = None) -> list[Row]:
-        """Rows of index.parquet, in its order: all of them or those of one shard.
+    def index(self) -> IndexReader:
+        """index.parquet by shards, as it is now.
 
         Raises:
             ConfigError: it is gone, or damaged.
         """
         path = self.path("index.parquet")
         try:
-            return self._index_rows(path, columns, shard)
-        except (OSError, ValueError, pa.ArrowException) as error:
+            with self._reaching(path):
+                version: str = self.filesystem.ukey(path)
+        except FileNotFoundError as error:
             raise ConfigError(f"{path} cannot be read ({error}): {PLAN_AGAIN}") from error
+        return index_reader(path, version, partial(self.parquet, path))
 
-    def _index_rows(self, path: str, columns: list[str] | None, shard: int | None) -> list[Row]:
-        with self.parquet(path) as parquet:
-            if shard is None:
-                return rows_from_table(with_added(parquet.read(columns), columns or []))
-            place = parquet.schema_arrow.names.index("shard")
-            ranges = (
-                parquet.metadata.row_group(group).column(place).statistics for group in range(parquet.num_row_groups)
-            )
-            groups = [group for group, shards in enumerate(ranges) if shards.min <= shard <= shards.max]
-            wanted = None if columns is None else [*columns, "shard"]
-            table = parquet.read_row_groups(groups, wanted)
-        mine = table.filter(pa.array(table.column("shard").to_numpy() == shard))
-        return rows_from_table(mine if columns is None else with_added(mine, columns).select(columns))
+    def read_index(self, columns: list[str] | None = None, shard: int | None = None) -> list[Row]:
+        """Rows of index.parquet, in its order: all of them (a corpus may have millions) or those of one shard.
+
+        Raises:
+            ConfigError: it is gone, or damaged.
+        """
+        return self.index().rows(columns, shard)
 
     # Tables
 
@@ -285,8 +280,8 @@ class CorpusStore:
         if rows:
             with self.table_writer(path, ERRORS) as writer:
                 writer.write(rows)
-        elif self.exists("errors", stage, f"{shard:05d}.parquet"):
-            self.remove("errors", stage, f"{shard:05d}.parquet")
+        elif self.exists("errors", stage, shard_file(shard)):
+            self.remove("errors", stage, shard_file(shard))
 
     def shard_record(self, table: str, shard: int) -> ShardRecord | None:
         """What the runner noted in the footer of a finished shard; None if the shard is not there.
@@ -310,19 +305,19 @@ class CorpusStore:
             raise ConfigError(f"{path} has a damaged record ({error}): {ShardRecord.cure}") from error
 
     def shards(self, table: str) -> list[int]:
-        """Numbers of the finished shards of a table."""
-        return [int(name[:5]) for name in self.names(table) if name.endswith(".parquet")]
+        """Numbers of the finished shards of a table, ascending."""
+        return sorted(shard for name in self.names(table) if (shard := shard_of(name)) is not None)
 
     @contextmanager
-    def parquet(self, path: str) -> Iterator[pq.ParquetFile]:
-        """An open Parquet file (`pq.read_table` would import pandas, where it is installed).
+    def parquet(self, path: str, footer: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
+        """An open Parquet file (`pq.read_table` would import pandas, where it is installed); `footer`, if it is known.
 
         On a local disk Arrow opens it itself. A Python file may be let go of last by one of Arrow's threads, for which
         it needs the interpreter: if that is just ending, the process aborts.
         """
         with ExitStack() as stack:
             source = path if self.is_local else stack.enter_context(BucketFile(self.filesystem, path))
-            yield stack.enter_context(pq.ParquetFile(source, page_checksum_verification=True))
+            yield stack.enter_context(pq.ParquetFile(source, metadata=footer, page_checksum_verification=True))
 
     def read_range(self, path: str, start: int, end: int) -> bytes:
         """The bytes of a file from `start` up to `end`."""

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -127,6 +126,6 @@ def _sorted(parts: Sequence[pa.Table], on_repeated: OnRepeated) -> pa.Table:
     again = pc.equal(uids.slice(1), uids.slice(0, max(table.num_rows - 1, 0)))
     if not pc.any(again).as_py():
         return table
-    repeated = np.concatenate([[False], again.to_numpy()])
-    on_repeated(table.filter(pa.array(repeated)))
-    return table.filter(pa.array(~repeated))
+    repeated = pa.chunked_array([pa.array([False]), *again.chunks])
+    on_repeated(table.filter(repeated))
+    return table.filter(pc.invert(repeated))
