@@ -14,34 +14,34 @@ class RenderConfig(Section):
 
     engine: Literal["auto", "raster", "blenderproc"] = "auto"
     """raster: many times faster; blenderproc: the reference; auto: raster, or blenderproc where raster cannot."""
-    views: int = 36
+    views: int = Field(36, ge=2, le=1000)
     """Views per object."""
     view_set: Literal["fibonacci", "hammersley", "rings", "fixed12", "fixed24", "fixed36", "fixed150"] = "fibonacci"
     """Camera placement; a fixed set has the number of views in its name."""
     jitter_deg: float = Field(0.0, ge=0, le=45)
     """Maximum random angle by which each camera is moved around the object, seeded by the uid."""
-    resolution: int = 512
+    resolution: int = Field(512, ge=4, le=8192)
     """Width and height in pixels."""
-    fov_deg: float = 40.0
+    fov_deg: float = Field(40.0, ge=1, le=150)
     """Field of view."""
-    samples: int = 16
+    samples: int = Field(16, ge=1, le=65536)
     """Samples per pixel; a square number for the raster engine."""
     shading: Literal["albedo", "diffuse", "studio"] = "albedo"
     """albedo: base colour, unlit; diffuse: uniform white environment, no highlights; studio: full materials under grey
     light from above, blenderproc only; its colours depend on the view, so splats fit it less well."""
-    surface_points: int = 40_000
+    surface_points: int = Field(40_000, ge=1)
     """Maximum number of surface points, evenly thinned."""
-    max_triangles: int = 5_000_000
+    max_triangles: int = Field(5_000_000, ge=1)
     """Assets with more triangles are refused."""
-    max_texture_pixels: int = 8192 * 8192
+    max_texture_pixels: int = Field(8192 * 8192, ge=1)
     """Assets with a larger texture are refused."""
-    timeout_s: float = runtime(300.0)
+    timeout_s: float = runtime(300.0, gt=0)
     """Time limit for one object, after which its Blender process or raster worker is killed."""
-    memory_gb: float = runtime(6.0)
+    memory_gb: float = runtime(6.0, gt=0)
     """Address-space limit of a Blender process."""
-    recycle_after: int = runtime(200)
+    recycle_after: int = runtime(200, ge=1)
     """Objects after which a Blender process is restarted."""
-    recycle_gb: float = runtime(2.0)
+    recycle_gb: float = runtime(2.0, gt=0)
     """Resident memory above which it is restarted before the next object."""
 
     @model_validator(mode="after")

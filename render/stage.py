@@ -12,7 +12,7 @@ from render.auto_engine import AutoEngine, blender_is_installed
 from render.cameras import Cameras, cameras_at
 from render.config import RenderConfig
 from render.engine import UNPACKED, Engine, Rendering
-from render.files import bundle, draco, guards
+from render.files import bundle, draco, guards, off
 from render.files.animation import has_animation
 from render.images import encode_webp
 from render.memory import give_back_free_memory
@@ -122,7 +122,7 @@ class RenderStage(Stage[RenderConfig]):
         guards.check(main, self.config.max_texture_pixels, root)
         if is_gltf(main):
             draco.decompress(main, root)
-        return main
+        return off.to_obj(main) if main.suffix == ".off" else main
 
     def _row(self, rendering: Rendering, cameras: Cameras) -> Row:
         config, cloud, coverage, bright = self.config, SurfaceCloud(cameras), 0.0, 0.0

@@ -16,7 +16,7 @@ from benchmarks.hostile.gltf import CORNERS, TRIANGLES, Files, box, crafted_gltf
 from benchmarks.hostile.scenes import collada, crafted_scenes, usdz
 
 SEED = 0
-MAIN = (".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx", ".dae", ".usdz")
+MAIN = (".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx", ".dae", ".usdz", ".off")
 FACES = "".join(f"f {a + 1}/1 {b + 1}/2 {c + 1}/3\n" for a, b, c in TRIANGLES)
 VERTICES = "".join(f"v {x} {y} {z}\n" for x, y, z in CORNERS)
 OBJ = f"mtllib box.mtl\n{VERTICES}vt 0 0\nvt 1 0\nvt 1 1\nusemtl paint\n{FACES}"
@@ -26,7 +26,7 @@ FBX_HEADER = b"Kaydara FBX Binary  \0\x1a\0" + struct.pack("<I", 7400)
 
 def all_cases() -> dict[str, Files]:
     """Every crafted case."""
-    cases = crafted_gltf() | crafted_scenes() | _obj() | _ply() | _stl() | _fbx() | _names()
+    cases = crafted_gltf() | crafted_scenes() | _obj() | _ply() | _stl() | _fbx() | _off() | _names()
     for ending in MAIN:
         cases[f"empty {ending}"] = {f"empty{ending}": b""}
         cases[f"noise {ending}"] = {f"noise{ending}": np.random.default_rng(SEED).bytes(5000)}
@@ -185,6 +185,26 @@ def _fbx() -> dict[str, Files]:
         "text": b"; FBX 7.3.0 project file\nObjects: {\n}\n",
     }
     return {f"fbx {what}": {"box.fbx": data} for what, data in files.items()}
+
+
+def _off() -> dict[str, Files]:
+    corners, face = "0 0 0\n1 0 0\n0 1 0\n", "3 0 1 2\n"
+    files = {
+        "sound": f"OFF3 1 0\n{corners}{face}",
+        "a trillion faces": f"OFF\n3 1000000000000 0\n{corners}{face}",
+        "count of 5000 digits": f"OFF\n{'9' * 5000} 1 0\n{corners}{face}",
+        "cut short": f"OFF\n3 2 0\n{corners}{face}# and no more, however many bytes",
+        "face of a million corners": f"OFF\n3 1 0\n{corners}1000000 0 1 2\n",
+        "vertex that is not there": f"OFF\n3 1 0\n{corners}3 0 1 3\n",
+        "vertex before the first": f"OFF\n3 1 0\n{corners}3 0 1 -1\n",
+        "vertex that is no number": f"OFF\n3 1 0\n{corners.replace('1', 'nan')}{face}",
+        "vertex of 1e308": f"OFF\n3 1 0\n{corners.replace('1', '1e308')}{face}",
+        "vertex that is a path": f"OFF\n3 1 0\n{corners.replace('1', '../x')}{face}",
+        "lines only": f"OFF\n3 1 0\n{corners}2 0 1\n",
+        "comments without end": "OFF\n" + "# \n" * 100_000,
+        "null bytes": f"OFF\n3 1 0\n{corners}{face}".replace(" ", "\0"),
+    }
+    return {f"off {what}": {"box.off": text.encode()} for what, text in files.items()}
 
 
 def _names() -> dict[str, Files]:

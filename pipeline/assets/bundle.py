@@ -23,7 +23,7 @@ def bundle(fetched: Fetched, target: Path) -> str:
         AssetError: a side file has the main file's name.
     """
     file_format = fetched.main.suffix.removeprefix(".")
-    if not fetched.side_files and file_format in ("glb", "ply", "stl", "usdz"):
+    if not fetched.side_files and file_format in ("glb", "ply", "stl", "usdz", "off"):
         shutil.copyfile(fetched.main, target)
         return file_format
     main = fetched.main.with_name(f"asset.{file_format}")

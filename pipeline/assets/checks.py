@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.base.errors import AssetError
 from pipeline.values.asset_formats import USD_LAYERS
 from pipeline.values.gltf import read_gltf
+from pipeline.values.off import read_header
 
 _VERTEX = re.compile(rb"^[ \t]*v[ \t]", re.MULTILINE)
 _FACE = re.compile(rb"^[ \t]*f[ \t]", re.MULTILINE)
@@ -123,6 +124,10 @@ def _check_usdz(path: Path) -> None:
         raise AssetError(f"{path.name}: its members are compressed, which USDZ does not allow")
 
 
+def _check_off(path: Path) -> None:
+    read_header(path)
+
+
 # the check of each of `ASSET_FORMATS`
 CHECKS: dict[str, Callable[[Path], None]] = {
     "glb": _check_gltf,
@@ -133,4 +138,5 @@ CHECKS: dict[str, Callable[[Path], None]] = {
     "fbx": _check_fbx,
     "dae": _check_dae,
     "usdz": _check_usdz,
+    "off": _check_off,
 }

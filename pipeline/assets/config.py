@@ -1,6 +1,8 @@
 """Config of the assets stage."""
 
-from pydantic import field_serializer
+from typing import Self
+
+from pydantic import Field, field_serializer, model_validator
 
 from pipeline.assets.addresses import without_secrets
 from pipeline.base.settings import Section, runtime
@@ -24,25 +26,25 @@ class AssetsConfig(Section):
     where: str = ""
     """Keep only objects for which this SQL expression over their columns, joined ones included, is true; empty: all."""
     licenses: str = ""
-    """Accepted licences, comma-separated, case-insensitive; empty: any."""
+    """Accepted licences, comma-separated, in any spelling (CC-BY-4.0, MIT License); empty: any."""
     heldout_libraries: str = ""
     """sh3f: file names of libraries whose pieces are all `heldout`, comma-separated."""
-    limit: int = 0
+    limit: int = Field(0, ge=0)
     """Maximum number of objects, sampled by the hash of the uid so that a larger limit keeps them all; 0: no limit."""
-    shard_size: int = 64
+    shard_size: int = Field(64, ge=1)
     """Objects per shard."""
-    val_fraction: float = 0.05
+    val_fraction: float = Field(0.05, ge=0, le=1)
     """Fraction of objects in the `val` split, chosen by the hash of the uid and so stable across runs."""
-    heldout_fraction: float = 0.05
+    heldout_fraction: float = Field(0.05, ge=0, le=1)
     """Fraction of objects in the `heldout` split, where the source does not define one."""
-    max_bytes: int = 500_000_000
+    max_bytes: int = Field(500_000_000, ge=1)
     """Largest accepted asset, unpacked."""
     keep_free_bytes: int = runtime(1_000_000_000, ge=0)
     """Stop the run before a fetch if the corpus's disk has less free space than this; not checked for buckets."""
     max_corpus_bytes: int = runtime(0, ge=0)
     """Stop the run before a fetch once the corpus's assets take up this much; 0: no limit. Downloads already under
     way are still stored."""
-    batch_size: int = runtime(8)
+    batch_size: int = runtime(8, ge=1)
     """Objects fetched as one batch."""
     local: str = runtime("")
     """objaverse and objaverse-xl: folders of a copy of Objaverse 1.0, comma-separated, whose files are used instead of
@@ -76,6 +78,13 @@ class AssetsConfig(Section):
     """Time limit for a server to send something."""
     timeout_s: float = runtime(600.0, gt=0)
     """Time limit for one file, retries and waits included."""
+
+    @model_validator(mode="after")
+    def _fractions_of_one_whole(self) -> Self:
+        if self.val_fraction + self.heldout_fraction > 1:
+            fractions = f"val_fraction ({self.val_fraction:g}) and heldout_fraction ({self.heldout_fraction:g})"
+            raise ValueError(f"{fractions} are more than 1 together")
+        return self
 
     @field_serializer("annotations")
     def _without_secrets(self, annotations: str) -> str:

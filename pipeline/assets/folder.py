@@ -14,6 +14,7 @@ from pipeline.assets.gather import gather
 from pipeline.assets.sources import AssetSource, Fetched
 from pipeline.base.errors import ConfigError
 from pipeline.store.rows import Row
+from pipeline.values.licences import spdx
 
 MAX_SLUG = 60
 
@@ -56,6 +57,7 @@ class FolderSource(AssetSource):
                 "origin_uri": _printable(relative.as_posix()),
                 "name": name,
                 **known,
+                "license": spdx(known["license"]),
                 "sha256": "",
                 "details": json.dumps({"file": relative.as_posix()}),
             }

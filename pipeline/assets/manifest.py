@@ -21,6 +21,7 @@ from pipeline.assets.sources import Fetched
 from pipeline.base.errors import ConfigError
 from pipeline.store.rows import Row
 from pipeline.store.schema import SPLITS
+from pipeline.values.licences import spdx
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ def _index_row(record: Record) -> Row:
         "sha256": _text(record.get("sha256")).lower(),
         "details": json.dumps({"format": file_format.lower().removeprefix(".")}),
         **texts,
+        "license": spdx(texts["license"]),
     }
 
 

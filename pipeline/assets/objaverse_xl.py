@@ -28,6 +28,7 @@ from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
 from pipeline.base.errors import ConfigError, Missing, Modified
 from pipeline.store.rows import Row
+from pipeline.values.licences import spdx
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ def _index_row(uid: str, part: str, address: str, license_: str, sha256: str, de
         "tags": [],
         "category": "",
         "lvis_category": "",
-        "license": sys.intern(license_),
+        "license": spdx(license_),
         "creator": sys.intern(address.split("/")[3]) if part.startswith("github") else "",
         "split": "",
         "sha256": sha256,

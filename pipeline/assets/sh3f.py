@@ -21,6 +21,7 @@ from pipeline.assets.properties import parse_properties
 from pipeline.assets.sources import AssetSource, Fetched
 from pipeline.base.errors import AssetError, ConfigError
 from pipeline.store.rows import Row
+from pipeline.values.licences import spdx
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ MAX_NOTE_BYTES = 100_000
 # Models from Blend Swap carry the licence of their author in a text or HTML file of their own.
 _LICENSE_NOTE = re.compile(r"(^|/)(\d+|[^/]*license[^/]*)$", re.IGNORECASE)
 _RELEASED_UNDER = re.compile(r"Released under\s+([^\n]+)", re.IGNORECASE)
+_NOTICE = re.compile(r"(?:copyright\s*)?(?:©|\(c\))\s*(.+)", re.IGNORECASE)
 UNPACK_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
@@ -111,6 +113,7 @@ def _library_rows(path: Path) -> Iterator[Row]:
         member = piece["model"].lstrip("/")
         piece_id = piece["id"].rpartition("#")[2] or str(number)
         own_license = notes.get(str(PurePosixPath(member).parent), "")
+        license_, notice = _split_notice(own_license or piece["license"] or catalogue.get("license", ""))
         yield {
             "uid": f"sh3f-{_slug(path.stem)}-{_slug(piece_id)}",
             "source": "sh3f",
@@ -119,12 +122,19 @@ def _library_rows(path: Path) -> Iterator[Row]:
             "tags": [tag.strip() for tag in piece["tags"].split(",") if tag.strip()],
             "category": piece["category"],
             "lvis_category": "",
-            "license": own_license or piece["license"] or " ".join(catalogue.get("license", "").split()),
-            "creator": piece["creator"],
+            "license": spdx(license_),
+            "creator": ", ".join(part for part in (piece["creator"], notice) if part),
             "split": "",
             "sha256": "",
             "details": json.dumps({"library": path.name, "model": member, "rotation": piece["modelRotation"]}),
         }
+
+
+def _split_notice(text: str) -> tuple[str, str]:
+    """The licence in a text, and the copyright notice behind it, which whoever is credited is part of."""
+    words = " ".join(text.split())
+    found = _NOTICE.search(words)
+    return (words[: found.start()].strip(), f"© {found[1]}") if found and found.start() else (words, "")
 
 
 def _read_catalogue(library: zipfile.ZipFile, path: Path) -> dict[str, str]:

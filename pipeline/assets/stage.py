@@ -13,8 +13,10 @@ from pipeline.base.errors import AssetError, Timeout, Unreachable
 from pipeline.stages.stage import Failure, Resources, Row, Stage
 from pipeline.store.schema import INDEX
 
-# Of the formats' own frames; FBX, Collada and USD files say themselves which axis is up, and Blender follows them.
-UP_AXIS = {"glb": "y", "gltf": "y", "obj": "y", "fbx": "y", "dae": "y", "usdz": "y", "ply": "z", "stl": "z"}
+# Of the formats' own frames; FBX, Collada and USD files say themselves which axis is up, and Blender follows them. OFF
+# has no convention; the data sets in it (ModelNet, the Princeton Shape Benchmark) have z up.
+UP_AXIS = {"glb": "y", "gltf": "y", "obj": "y", "fbx": "y", "dae": "y", "usdz": "y"}
+UP_AXIS |= {"ply": "z", "stl": "z", "off": "z"}
 COPIED = (
     "uid",
     "source",

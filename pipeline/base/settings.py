@@ -16,7 +16,7 @@ class Section(BaseModel):
     Fields made with `runtime` change how a stage runs, never what it writes; they are left out of `content`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def content(self) -> dict[str, Any]:
         """The fields that decide what the stage writes, as JSON-able values."""

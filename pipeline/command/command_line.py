@@ -8,13 +8,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.base.errors import ConfigError
 from pipeline.base.logs import LogStyle
+from pipeline.base.problems import first_problem
 from pipeline.command.help import FLAG_STYLE, PROGRAM, print_help, wants_help
 from pipeline.stages.config import Config, load_config
 from pipeline.stages.registry import STAGES
@@ -151,8 +152,9 @@ def _default_config(given: dict[str, str]) -> Config:
     try:
         return Config.model_validate(manifest.config)
     except ValidationError as error:
+        problem = ": ".join(first_problem(error, Config))
         raise ConfigError(
-            f"the config stored in {given['corpus']} does not fit this version ({_first(error)}): give --config"
+            f"the config stored in {given['corpus']} does not fit this version ({problem}): give --config"
         ) from error
 
 
@@ -172,7 +174,7 @@ def _wrong_value(error: BaseException | None) -> str:
         error = error.__context__
     if error is None:
         return ""
-    key, _, problem = _first(error).partition(": ")
+    key, problem = first_problem(error, Config)
     flag = f"--{_prefix(error.title)}{key}".rstrip(".").replace("_", "-")  # of the section where fields do not agree
     return f"{flag}: {problem}"
 
@@ -193,9 +195,3 @@ def _prefix(title: str, model: type[BaseModel] = Config) -> str:
             if below or section.__name__ == title:
                 return f"{name}.{below}"
     return ""
-
-
-def _first(error: ValidationError) -> str:
-    first: Any = error.errors()[0]
-    problem = first["msg"].removeprefix("Value error, ")
-    return f"{'.'.join(str(part) for part in first['loc'])}: {problem}"

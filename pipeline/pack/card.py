@@ -12,21 +12,18 @@ from pipeline.pack.survey import Survey
 from pipeline.store.joined_table import JoinedTable
 from pipeline.store.packed import PackedManifest
 from pipeline.store.schema import SPLITS, TABLES, TRIPLET_TABLES
+from pipeline.values.licences import spdx
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-# The Hub's identifiers of licences, by the spellings that asset sources use.
-HUB_LICENSES = {
-    "CC0": "cc0-1.0",
-    "CC0 1.0": "cc0-1.0",
-    "CC-0": "cc0-1.0",
-    "CC-BY": "cc-by-4.0",
-    "CC-BY 3.0": "cc-by-3.0",
-    "CC-BY 4.0": "cc-by-4.0",
-    "CC-BY-SA": "cc-by-sa-4.0",
-    "CC-BY-NC": "cc-by-nc-4.0",
-    "CC-BY-NC-SA": "cc-by-nc-sa-4.0",
-}
+# The Hub's identifiers of licences: SPDX's in small letters, of those that it knows.
+HUB_LICENSES = frozenset((
+    "afl-3.0", "agpl-3.0", "apache-2.0", "artistic-2.0", "bsd-2-clause", "bsd-3-clause", "bsl-1.0", "cc-by-2.0",
+    "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-nd-3.0",
+    "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cc-by-nd-4.0", "cc-by-sa-3.0",
+    "cc-by-sa-4.0", "cc0-1.0", "epl-2.0", "gpl-2.0", "gpl-3.0", "isc", "lgpl-2.1", "lgpl-3.0", "mit", "mpl-2.0",
+    "ms-pl", "ofl-1.1", "unlicense", "wtfpl", "zlib",
+))  # fmt: skip
 SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 # What a gate stops, and the field of the config that sets it, by the reason under which it counts.
@@ -106,8 +103,8 @@ def _by_frequency(counter: Counter[Any]) -> list[tuple[Any, int]]:
 
 
 def _hub_license(counter: Counter[str]) -> str:
-    known = {HUB_LICENSES.get(license, "other") for license in counter}
-    return known.pop() if len(known) == 1 else "other"
+    names = {spdx(license).lower().removesuffix("-only").removesuffix("-or-later") for license in counter}
+    return names.pop() if len(names) == 1 and names <= HUB_LICENSES else "other"
 
 
 def _setting(value: Any) -> str:

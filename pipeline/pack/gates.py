@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.pack.config import PackConfig
 from pipeline.pack.near_duplicates import NearDuplicates
 from pipeline.store.rows import Row
+from pipeline.values.licences import comparable
 
 # Says for each of some rows whether it may pass. A gate may remember what it saw (duplicates): it is asked once for
 # each object that passed the gates before it, in the order of the corpus.
@@ -21,7 +22,8 @@ def gates(config: PackConfig) -> dict[str, Gate]:
     if not config.allow_missing_textures:
         chosen["missing_textures"] = each(lambda row: not row["missing_textures"])
     if config.licenses:
-        chosen["license"] = each(lambda row: row["license"] in config.licenses)
+        allowed = comparable(config.licenses)
+        chosen["license"] = each(lambda row: not allowed.isdisjoint(comparable([row["license"]])))
     if config.min_caption_score:
         chosen["caption_score"] = each(
             lambda row: not len(row["scores"]) or max(row["scores"]) >= config.min_caption_score

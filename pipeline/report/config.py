@@ -1,5 +1,7 @@
 """Config of the report stage."""
 
+from pydantic import Field
+
 from pipeline.base.settings import Section, runtime
 
 
@@ -8,9 +10,9 @@ class ReportConfig(Section):
 
     title: str = ""
     """Title of the report; empty: the name of the corpus's folder."""
-    max_objects: int = 5000
+    max_objects: int = Field(5000, ge=0)
     """Objects in the gallery, each with a page of about 0.4 MB; any more are counted but not shown."""
-    worst_captions: int = 20
+    worst_captions: int = Field(20, ge=0)
     """Number of worst-fitting captions to show."""
-    threads: int = runtime(4)
+    threads: int = runtime(4, ge=1)
     """Objects rendered concurrently."""

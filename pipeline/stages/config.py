@@ -11,6 +11,7 @@ from fit_gaussians.config import FitConfig
 from model.config import EvaluateConfig, TrainConfig
 from pipeline.assets.config import AssetsConfig
 from pipeline.base.errors import ConfigError
+from pipeline.base.problems import first_problem
 from pipeline.pack.config import PackConfig
 from pipeline.report.config import ReportConfig
 from pipeline.stages.registry import ADDED_SECTIONS
@@ -54,6 +55,4 @@ def load_config(file: Path) -> Config:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(": ".join(filter(None, (str(file), key, first["msg"])))) from error
+        raise ConfigError(": ".join(filter(None, (str(file), *first_problem(error, Config))))) from error

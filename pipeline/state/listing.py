@@ -19,6 +19,7 @@ from pipeline.store.joined_table import JoinedTable
 from pipeline.store.rows import Row, table_from_rows
 from pipeline.store.schema import INDEX
 from pipeline.store.uid_order import ordered_by_uid
+from pipeline.values.licences import comparable, spdx
 
 logger = logging.getLogger(__name__)
 
@@ -100,12 +101,12 @@ class Listing:
 
     def _allowed(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows of allowed licences; the others are counted."""
-        allowed = {name.strip().casefold() for name in self._config.licenses.split(",") if name.strip()}
+        allowed = comparable(self._config.licenses.split(","))
         for row in rows:
-            if not allowed or row["license"].strip().casefold() in allowed:
+            if not allowed or not allowed.isdisjoint(comparable([row["license"] or ""])):
                 yield row
             else:
-                self.left_out_licenses[row["license"]] += 1
+                self.left_out_licenses[spdx(row["license"] or "")] += 1
 
     def _safe(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows whose uids can name a file; the others are noted."""
@@ -118,7 +119,7 @@ class Listing:
     def _index_row(self, row: Row) -> Row:
         """A row of the source as one of the index, whose shard is not known yet."""
         split = row["split"] or split_of(row["uid"], self._config)
-        return {"annotations": ""} | row | {"shard": None, "split": split}
+        return {"annotations": ""} | row | {"shard": None, "split": split, "license": spdx(row["license"] or "")}
 
     def _note_repeated(self, rows: pa.Table) -> None:
         for uid, origin in zip(*(rows.column(name).to_pylist() for name in ("uid", "origin_uri")), strict=True):

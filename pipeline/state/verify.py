@@ -121,10 +121,9 @@ def _verify_notes(corpus: CorpusStore) -> Iterator[Problem]:
         for path in missing_files(corpus, done):
             yield Problem(path, f"is missing: run --stage {stage} again")
         for table, count in done.shards.items():
-            if len(corpus.shards(table)) < count:
-                yield Problem(
-                    table, f"has lost {count - len(corpus.shards(table))} shards since --stage {stage} read it"
-                )
+            there = len(corpus.shards(table))
+            if there < count:
+                yield Problem(table, f"has {there} shards; --stage {stage} has read {count}")
 
 
 def _verify_shard(ledger: Ledger, stage: str, shard: int, verdict: Verdict, quick: bool) -> Iterator[Problem]:

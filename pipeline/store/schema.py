@@ -60,7 +60,7 @@ ASSETS = pa.schema(
         ("file", pa.string()),  # path inside the corpus: assets/files/ab/abcd….glb (or .zip with an asset.FORMAT)
         ("sha256", pa.string()),  # of the stored file
         ("bytes", pa.int64()),
-        ("format", pa.string()),  # glb, gltf, obj, ply, stl, fbx, dae, usdz
+        ("format", pa.string()),  # glb, gltf, obj, ply, stl, fbx, dae, usdz, off
         ("up_axis", pa.string()),  # y | z, of the asset's own frame
         ("rotation", pa.list_(pa.float64())),  # [9] row-major, in the asset's own frame; empty: identity
         ("license", pa.string()),

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.store.rows import Row
+from pipeline.values.asset_formats import USD_LAYERS
 from pipeline.values.frames import z_up_matrix
 from pipeline.values.gltf import is_gltf
 from render.blender.process import BlenderProcess
@@ -51,7 +52,7 @@ class BlenderEngine:
             "folder": str(folder),
             "asset": str(main),
             "root": str(folder / UNPACKED),
-            "format": asset["format"],
+            "format": "usdz" if main.suffix in USD_LAYERS else main.suffix[1:],
             "to_z_up": to_z_up.tolist(),
             "world_to_camera": cameras.world_to_camera.tolist(),
             "resolution": self.config.resolution,

@@ -13,11 +13,12 @@ from typing import Any, BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.base.errors import AssetError
+from pipeline.values.asset_formats import USD_LAYERS
 from pipeline.values.gltf import GltfFile, decode_data_uri, is_data_uri, is_gltf, read_gltf
 
 MTLLIB = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]+)", re.MULTILINE)
 USDA_PATH = re.compile(rb"@+([^@\n]+)@+")
-MODELS = frozenset({".glb", ".gltf", ".obj", ".mtl", ".ply", ".stl", ".fbx", ".dae", ".usd", ".usda", ".usdc", ".bin"})
+MODELS = frozenset({".glb", ".gltf", ".obj", ".mtl", ".ply", ".stl", ".fbx", ".dae", ".off", *USD_LAYERS, ".bin"})
 
 
 def check(main: Path, max_texture_pixels: int, root: Path | None = None) -> None:

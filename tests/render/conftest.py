@@ -1,6 +1,5 @@
 """One Blender process for all of this folder's tests, and a way to render an asset file with it."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from render.blender.engine import BlenderEngine
 from render.blender.process import BlenderProcess, Limits
 from render.config import RenderConfig
 from render.stage import RenderStage
+from tests.render.shapes import store_asset
 
 SMALL = {"engine": "blenderproc", "views": 6, "resolution": 64, "samples": 8, "surface_points": 3000}
 
@@ -35,17 +35,16 @@ def render_in(request) -> Callable[..., Row]:
     def render_file(
         folder: Path, file: Path, asset_format: str = "", up_axis: str = "y", rotation=(), **settings
     ) -> Row:
-        corpus = folder / "corpus"
-        corpus.mkdir(exist_ok=True)
-        shutil.copyfile(file, corpus / file.name)
-        stage = RenderStage(RenderConfig(**{**SMALL, **settings}), StageContext(Corpus(corpus), folder))
+        (folder / "corpus").mkdir(exist_ok=True)
+        corpus = Corpus(folder / "corpus")
+        stage = RenderStage(RenderConfig(**{**SMALL, **settings}), StageContext(corpus, folder))
         if stage.config.engine == "raster":
             stage.setup()
         else:  # what setup() would make, around the Blender that runs already
             stage.engine = BlenderEngine(stage.config, request.getfixturevalue("blender"))
         asset = {
             "uid": file.stem,
-            "file": file.name,
+            "file": store_asset(corpus, file),
             "format": asset_format or file.suffix[1:],
             "up_axis": up_axis,
             "rotation": rotation,

@@ -9,6 +9,9 @@ import numpy as np
 import trimesh
 from PIL import Image
 
+from pipeline import Corpus
+from pipeline.assets.bundle import sha256_of
+
 RED, GREEN, BLUE = (200, 40, 30), (30, 180, 60), (40, 60, 220)
 
 
@@ -95,6 +98,11 @@ def textured_quads(size: float = 1.0) -> str:
     mesh = trimesh.creation.box(extents=[size, size, size])
     lines = [f"v {x:g} {y:g} {z:g}" for x, y, z in mesh.vertices] + ["vt 0 0", "vt 1 0", "vt 1 1", "usemtl m"]
     return "\n".join(lines + [f"f {a + 1}/1 {b + 1}/2 {c + 1}/3" for a, b, c in mesh.faces]) + "\n"
+
+
+def store_asset(corpus: Corpus, file: Path) -> str:
+    """Keep a file as the assets stage would; returns its path in the corpus."""
+    return corpus.put_asset(file, sha256_of(file), file.suffix[1:])
 
 
 def png(color: tuple[int, ...], size: int = 4) -> bytes:

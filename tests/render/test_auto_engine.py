@@ -17,6 +17,7 @@ from render.config import RenderConfig
 from render.engine import Rendering, Unsupported
 from render.stage import RenderStage
 from tests.render.raster.quads import quad_gltf
+from tests.render.shapes import store_asset
 
 CAMERAS = fibonacci_cameras(2, 32, 40.0)
 PLAIN = {"up_axis": "y", "rotation": ()}
@@ -93,7 +94,8 @@ def test_the_default_config_chooses_and_its_rows_say_what(tmp_path):
     try:
         engines = {}
         for name in ("box.ply", "glass.gltf", "box.ply"):
-            asset = {"uid": name, "file": name, "format": name.rpartition(".")[2], **PLAIN}
+            file = store_asset(stage.context.corpus, tmp_path / name)
+            asset = {"uid": name, "file": file, "format": name.rpartition(".")[2], **PLAIN}
             (row,) = stage.process([asset])
             engines[name] = row["engine"], row["engine_reason"]
         assert engines == {

@@ -21,6 +21,8 @@ ERRORS = (
     "obj index of 30 digits",
     "obj vertex of 1e308",
     "ply a trillion faces",
+    "off a trillion faces",
+    "off vertex that is not there",
     "stl four billion facets",
     "vertex that is no number",
 )
@@ -29,6 +31,7 @@ SOUND = (
     "image above its folder",
     "name of lone surrogates",
     "obj line of 3 megabytes",
+    "off sound",
     "obj texture that breaks off",
     "texture file that is not there",
 )

@@ -50,6 +50,7 @@ def test_formats_are_stored_with_their_axes(store):
             "d.stl": box.export(file_type="stl_ascii").encode(),
             "e.obj": box.export(file_type="obj").encode(),
             "f.gltf": json.dumps(gltf_document("data:application/octet-stream;base64,AAAA")).encode(),
+            "g.OFF": b"OFF3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n",
             "notes.txt": b"not an asset",
         }
     )
@@ -62,6 +63,7 @@ def test_formats_are_stored_with_their_axes(store):
         "d": ("stl", "z"),
         "e": ("obj", "y"),
         "f": ("gltf", "y"),
+        "g": ("off", "z"),
     }
     assert by_name["a"]["file"].endswith(".glb")
     assert by_name["e"]["file"].endswith(".zip")
@@ -69,7 +71,8 @@ def test_formats_are_stored_with_their_axes(store):
         data = run.stored(row).read_bytes()
         assert row["sha256"] == hashlib.sha256(data).hexdigest()
         assert row["bytes"] == len(data)
-    assert len(table_from_rows(run.rows, ASSETS)) == 6
+    assert by_name["g"]["file"].endswith(".off")
+    assert len(table_from_rows(run.rows, ASSETS)) == 7
 
 
 def test_plan_is_sorted_complete_and_the_same_every_time(tmp_path):
@@ -92,9 +95,9 @@ def test_uids_are_readable_and_stable():
 
 
 def test_sidecar_describes_its_asset(store):
-    sidecar = {"name": "Red box", "tags": ["toy"], "category": "Toys", "license": "CC0-1.0", "split": "heldout"}
+    sidecar = {"name": "Red box", "tags": ["toy"], "category": "Toys", "license": "cc0", "split": "heldout"}
     row = store({"box.glb": box_glb(), "box.glb.json": json.dumps(sidecar).encode()}).only_row()
-    assert {key: row[key] for key in sidecar} == sidecar
+    assert {key: row[key] for key in sidecar} == sidecar | {"license": "CC0-1.0"}
     assert row["creator"] == ""
 
 

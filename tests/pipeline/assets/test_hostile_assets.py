@@ -59,6 +59,14 @@ BROKEN = {
     "letter.usdz": (b"Dear reader", "truncated or damaged USDZ file"),
     "picture.usdz": (zipped({"a.png": b"x"}), "first member is not a USD file"),
     "packed.usdz": (zipped({"a.usdc": b"x" * 99}, zipfile.ZIP_DEFLATED), "members are compressed"),
+    "letter.off": (b"OFFer us a model\n", "does not say how many"),
+    "other.off": (b"Dear reader", "not an OFF file"),
+    "binary.off": (b"OFF BINARY\n\0\0\0\1", "binary OFF files"),
+    "flat.off": (b"nOFF 2\n3 1 0\n", "other than 3 dimensions"),
+    "points.off": (b"OFF\n1 0 0\n0 0 0\n", "no faces"),
+    "trillion.off": (b"OFF1000000000000 1 0\n0 0 0\n3 0 0 0\n", "do not fit in its 35 bytes"),
+    "digits.off": (b"OFF\n" + b"9" * 5000 + b" 1 0\n", "does not say how many"),
+    "comments.off": (b"OFF\n" + b"#\n" * 2000 + b"3 1 0\n", "does not say how many"),
     "text.fbx": (b"; FBX 7.3.0 project file", "text FBX is not supported"),
 }
 

@@ -98,7 +98,7 @@ def test_annotations_become_index_rows(config, caplog):
     assert "left out, as their formats are not supported: 1 blend, 1 abc" in caplog.text
     first = rows[0]
     assert first["uid"].startswith("github-")
-    assert (first["name"], first["creator"], first["license"]) == ("oak chair 2", "maker", "MIT License")
+    assert (first["name"], first["creator"], first["license"]) == ("oak chair 2", "maker", "MIT")
     assert first["sha256"] == digest(box_glb())
     sketchfab = {row["uid"]: row for row in rows if "sketchfab.com" in row["origin_uri"]}
     assert sketchfab[uid_of(1)]["lvis_category"] == "stair"

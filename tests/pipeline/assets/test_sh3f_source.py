@@ -55,8 +55,8 @@ def test_catalogue_becomes_index_rows(tmp_path):
         "tags": ["Seat", "Wood"],
         "category": "Living room",
         "lvis_category": "",
-        "license": "Creative Commons Attribution 3.0 Copyright © 2020 Somebody",
-        "creator": "René",
+        "license": "CC-BY-3.0",
+        "creator": "René, © 2020 Somebody",
         "split": "",
         "sha256": "",
         "details": json.dumps({"library": "My lib.sh3f", "model": "test/chair/chair.obj", "rotation": ""}),
@@ -82,7 +82,7 @@ def test_a_licence_note_beside_the_model_wins(tmp_path):
     members = {"test/chair/89509 - LICENSE.html": note, "LICENSE.TXT": b"Released under nothing"}
     library = write_library(tmp_path / "l.sh3f", HEAD + CHAIR + LAMP, members)
     chair, lamp = plan_of(library)
-    assert chair["license"] == "Creative Commons Attribution 3.0"
+    assert chair["license"] == "CC-BY-3.0"
     assert lamp["license"] == "CC0-1.0"
 
 

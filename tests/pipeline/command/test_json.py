@@ -51,7 +51,8 @@ def test_status_plan_and_verdict(corpus, answer, tmp_path, capfd):
     assert plan["seconds"] >= plan["stages"]["fit"]["seconds"] > 0
     assert plan["stages"]["fit"]["worker_hours"] == pytest.approx(plan["stages"]["fit"]["seconds"] * 2 / 3600)
 
-    assert answer("--verify")["ok"]
+    (lost,) = answer("--verify", expect=1)["problems"]
+    assert (lost["where"], lost["what"]) == ("gaussians", "has 3 shards; --stage pack has read 4")
     Path(corpus.path(corpus.read_rows("assets", 0)[0]["file"])).write_bytes(b"something else")
     Path(corpus.shard_path("views", 2)).write_bytes(b"PAR1")
     verdict = answer("--verify", expect=1)
@@ -59,9 +60,11 @@ def test_status_plan_and_verdict(corpus, answer, tmp_path, capfd):
         "assets/00000.parquet, ant",
         "views/00002.parquet",
         "gaussians/00002.parquet",  # made from it
+        "gaussians",
     }
     quick = answer("--verify", "--quick", expect=1)
-    assert [problem["where"] for problem in quick["problems"]] == ["views/00002.parquet", "gaussians/00002.parquet"]
+    wrong = [problem["where"] for problem in quick["problems"]]
+    assert wrong == ["views/00002.parquet", "gaussians/00002.parquet", "gaussians"]
     assert (quick["tables"], quick["rows"], quick["files"]) == (11, 0, 0)
     assert "views/00002.parquet" in answer("--repair", "--quick")["removed"]
 

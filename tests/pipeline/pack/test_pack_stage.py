@@ -81,8 +81,7 @@ def test_gates_leave_out_and_count(tmp_path):
     figures = pack(
         corpus,
         min_psnr=20,
-        licenses=("CC0", "CC-BY 3.0"),
-        allow_missing_textures=False,
+        licenses=("CC0-1.0", "cc-by-3.0"),
         min_caption_score=0.3,
     )
     left_out = {key.removeprefix("left_out_"): value for key, value in figures.items() if key.startswith("left_out_")}
@@ -95,8 +94,12 @@ def test_gates_leave_out_and_count(tmp_path):
         "duplicate": 1,
     }
     assert [row["uid"] for row in packed_rows(corpus, "train")] == ["ball-006"]
-    assert pack(corpus)["triplets"] == 6  # by default only what is empty or there twice stays out
-    assert json.loads((tmp_path / "triplets/manifest.json").read_text())["left_out"] == {"coverage": 1, "duplicate": 1}
+    assert pack(corpus)["triplets"] == 5  # by default what is empty, without a texture or there twice stays out
+    left_out = {"coverage": 1, "missing_textures": 1, "duplicate": 1}
+    assert json.loads((tmp_path / "triplets/manifest.json").read_text())["left_out"] == left_out
+    card = (tmp_path / "triplets/README.md").read_text()
+    assert "| refers to textures that are missing | `allow_missing_textures`: no | 1 |" in card
+    assert pack(corpus, allow_missing_textures=True)["triplets"] == 6
 
 
 def test_the_same_file_rotated_is_another_object(tmp_path):

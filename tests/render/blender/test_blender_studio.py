@@ -11,7 +11,7 @@ from pipeline.stages.stage import StageContext
 from render.config import RenderConfig
 from render.stage import RenderStage
 from tests.render.blender.test_blender_traps import GREY, has_color, pixels
-from tests.render.shapes import chair_scene
+from tests.render.shapes import chair_scene, store_asset
 
 
 def ball(path, color, metallic: float, roughness: float):
@@ -79,7 +79,8 @@ def test_auto_takes_every_object_to_blender_for_a_studio(tmp_path):
     stage = RenderStage(config, StageContext(Corpus(tmp_path), tmp_path))
     stage.setup()
     try:
-        asset = {"uid": "ball", "file": "ball.glb", "format": "glb", "up_axis": "y", "rotation": ()}
+        file = store_asset(stage.context.corpus, tmp_path / "ball.glb")
+        asset = {"uid": "ball", "file": file, "format": "glb", "up_axis": "y", "rotation": ()}
         (row,) = stage.process([asset])
     finally:
         stage.close()
