@@ -2,28 +2,21 @@
 hub."""
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.assets.config import AssetsConfig
-from pipeline.assets.objaverse_files import Annotation, ObjaverseFiles
+from pipeline.assets.name_lists import is_sha256
+from pipeline.assets.objaverse_annotations import Annotation, described
+from pipeline.assets.objaverse_checksums import known_checksums
+from pipeline.assets.objaverse_files import ObjaverseFiles
 from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
 from pipeline.assets.wanted import Wanted
 from pipeline.base.errors import ConfigError
 from pipeline.store.rows import Row
 
-# Sketchfab's short names; the dataset's card gives the versions.
-LICENSES = {
-    "by": "CC-BY-4.0",
-    "by-nc": "CC-BY-NC-4.0",
-    "by-nc-sa": "CC-BY-NC-SA-4.0",
-    "by-sa": "CC-BY-SA-4.0",
-    "by-nd": "CC-BY-ND-4.0",
-    "by-nc-nd": "CC-BY-NC-ND-4.0",
-    "cc0": "CC0-1.0",
-}
+NAME = "Objaverse 1.0"
 
 
 class ObjaverseSource(RemoteSource):
@@ -38,20 +31,34 @@ class ObjaverseSource(RemoteSource):
 
     def plan(self) -> Iterator[Row]:
         wanted = self._wanted()
-        folders = self.files.uids_by_folder()
+        folders = self.files.uids_by_folder(self.unplanned)
+        by_checksum = wanted is not None and any(map(is_sha256, wanted.names))
+        checksums = known_checksums(self.config, self.downloader, needed=by_checksum)
+        lvis = self.files.lvis_categories({uid for uids in folders.values() for uid in uids})
         if wanted is not None:
-            chosen = {folder: [uid for uid in uids if wanted.has(uid)] for folder, uids in folders.items()}
-            wanted.conclude("Objaverse 1.0", self.unplanned)
-            folders = {folder: uids for folder, uids in chosen.items() if uids}
-        lvis = self.files.lvis_categories()
-        for folder, annotations in self.files.annotations(list(folders)):
+            folders = _chosen(folders, wanted, checksums)
+            wanted.conclude(NAME, self.unplanned)
+        self.files.copy.tell_lacking(folders)
+        for folder, annotations in self.files.annotations(folders):
             details = json.dumps({"folder": folder})
             for uid in folders[folder]:
-                yield _index_row(uid, details, annotations.get(uid, Annotation()), lvis.get(uid, ""))
+                yield {
+                    "uid": uid,
+                    "source": "objaverse",
+                    **described(annotations.get(uid, Annotation()), uid),
+                    "lvis_category": lvis.get(uid, ""),
+                    "split": "heldout" if uid in lvis else "",
+                    "sha256": checksums.get(uid, b"").hex(),
+                    "details": details,
+                }
 
     def fetch(self, row: Row, folder: Path) -> Fetched:
-        path = f"glbs/{json.loads(row['details'])['folder']}/{row['uid']}.glb"
-        return self.fetch_file(self.files.url(path), "glb", row["sha256"], folder)
+        place = json.loads(row["details"])["folder"]
+        taken = self.files.copy.take(place, row["uid"], row["sha256"], folder, self.config.max_bytes)
+        return taken or self.fetch_file(self.files.url(f"glbs/{place}/{row['uid']}.glb"), "glb", row["sha256"], folder)
+
+    def close(self) -> None:
+        self.files.copy.close()
 
     def _wanted(self) -> Wanted | None:
         lists = {"assets.objects": self.config.objects, "assets.path": self.config.path}
@@ -61,21 +68,10 @@ class ObjaverseSource(RemoteSource):
         return Wanted(*given[0]) if given else None
 
 
-def _index_row(uid: str, details: str, annotation: Annotation, lvis_category: str) -> Row:
-    """The index row of an object. Names that many objects share are interned: a plan holds 800,000 rows."""
-    user = annotation.user
-    license_ = (annotation.license or "").strip().lower()
-    return {
-        "uid": uid,
-        "source": "objaverse",
-        "origin_uri": annotation.viewerUrl or f"https://sketchfab.com/3d-models/{uid}",
-        "name": annotation.name or "",
-        "tags": [sys.intern(tag.name) for tag in annotation.tags or () if tag.name],
-        "category": sys.intern(next((label.name for label in annotation.categories or () if label.name), "")),
-        "lvis_category": lvis_category,
-        "license": LICENSES.get(license_, sys.intern(license_)),
-        "creator": sys.intern((user.displayName or user.username or "") if user else ""),
-        "split": "heldout" if lvis_category else "",
-        "sha256": "",
-        "details": details,
+def _chosen(folders: dict[str, list[str]], wanted: Wanted, checksums: dict[str, bytes]) -> dict[str, list[str]]:
+    """The folders that hold a wanted object, with the uids of these."""
+    chosen = {
+        folder: [uid for uid in uids if wanted.has(uid, checksums.get(uid, b"").hex())]
+        for folder, uids in folders.items()
     }
+    return {folder: uids for folder, uids in chosen.items() if uids}

@@ -1,141 +1,186 @@
-"""The files of the Objaverse 1.0 dataset on the hub: what is known of its objects.
+"""The files of the Objaverse 1.0 dataset, at the hub or in a copy of it: what is known of its objects."""
 
-The `objaverse` package is not used for them: it fetches with neither time limit nor checksum, and keeps whatever came,
-so that one cut-off index breaks every later run; and it holds the annotations of all objects in memory at once.
-"""
-
-import gzip
+import logging
 import re
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from typing import TypeVar
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.download import Downloader
 from pipeline.assets.hub import HubDataset
-from pipeline.base.errors import ConfigError
+from pipeline.assets.local_copy import LocalCopy
+from pipeline.assets.name_lists import UID
+from pipeline.assets.objaverse_annotations import Annotation, annotation_of
+from pipeline.assets.objaverse_readers import LVIS, OBJECT_PATHS, OwnReader, Reader, chosen_reader, metadata_path
+from pipeline.assets.sources import Unplanned
 from pipeline.store.read_ahead import read_ahead
+
+logger = logging.getLogger(__name__)
 
 REPOSITORY = "datasets/allenai/objaverse"
 REVISION = "21e4e142159e2153706c23a3a02e55cec5591cea"  # the dataset is named by a commit: equal plans, today or later
-OBJECT_PATHS = "object-paths.json.gz"
-LVIS = "lvis-annotations.json.gz"
 MAX_FILE_BYTES = 200_000_000
-MAX_UNPACKED_BYTES = 500_000_000
-UID = re.compile(r"[0-9a-f]{32}")
-PATH = re.compile(rf"glbs/(\d{{3}}-\d{{3}})/({UID.pattern})\.glb")
+PATH = re.compile(rf"glbs/([0-9]{{3}}-[0-9]{{3}})/({UID.pattern})\.glb")
+SHOWN = 200  # characters of an entry from outside
 Content = TypeVar("Content")
 
 
-class Label(BaseModel):
-    """A tag or a category."""
+@dataclass
+class _Tally:
+    """What was wrong, counted: one warning is enough for all of it."""
 
-    name: str | None = None
+    count: int = 0
+    first: str = ""
 
+    def note(self, what: str) -> None:
+        self.count += 1
+        self.first = self.first or " ".join(what.split())[:SHOWN]
 
-class User(BaseModel):
-    displayName: str | None = None
-    username: str | None = None
-
-
-class Annotation(BaseModel):
-    """What Sketchfab says of an object, as far as it is used (the names are the file's)."""
-
-    name: str | None = None
-    tags: list[Label] | None = None
-    categories: list[Label] | None = None
-    user: User | None = None
-    license: str | None = None
-    viewerUrl: str | None = None
-
-
-PATHS_FORM = TypeAdapter(dict[str, str])  # uid -> glbs/000-023/UID.glb
-LVIS_FORM = TypeAdapter(dict[str, list[str]])  # category -> uids
-ANNOTATIONS_FORM = TypeAdapter(dict[str, Annotation])  # of the objects of one folder below glbs/
+    def warn(self, text: str) -> None:
+        if self.count:
+            logger.warning(f"Objaverse 1.0: %d {text}; the first is %s", self.count, self.first)
 
 
 class ObjaverseFiles:
-    """The dataset's files at the hub or a mirror of it; see `HubDataset`."""
+    """The dataset's files: a copy's (`assets.local`) where that has them whole, else the hub's; see `HubDataset`.
+
+    A file that is not the dataset's stops a plan. An entry in it that is not as it should be stops nothing: it is
+    counted, and one warning tells of all of its kind.
+
+    Raises:
+        ConfigError: as `HubDataset`, `LocalCopy`.
+    """
 
     def __init__(self, config: AssetsConfig, downloader: Downloader):
         self.hub = HubDataset(config, downloader, REPOSITORY, REVISION, MAX_FILE_BYTES)
+        self.copy = LocalCopy(config, REVISION)
         self._parallel = config.downloads
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return chosen_reader()
 
     def url(self, path: str) -> str:
         return self.hub.url(path)
 
-    def uids_by_folder(self) -> dict[str, list[str]]:
+    def uids_by_folder(self, unplanned: Unplanned | None = None) -> dict[str, list[str]]:
         """The dataset's folders of GLB files (`000-023`), in order, with the uids of their objects.
 
+        Args:
+            unplanned: where entries are noted that are no objects of the dataset.
+
         Raises:
-            ConfigError: as `_read`; or a path is not of the dataset's form.
+            ConfigError: the file cannot be fetched, or is not the dataset's.
         """
         self.hub.remove_leftovers()
-        folders: dict[str, list[str]] = {}
-        for uid, path in self._read(OBJECT_PATHS, PATHS_FORM).items():
-            match = PATH.fullmatch(path)
-            if match is None or match[2] != uid:
-                raise ConfigError(f"{self.url(OBJECT_PATHS)}: {path[:200]!r} is not a path of the object {uid[:80]!r}")
-            folders.setdefault(match[1], []).append(uid)
-        return dict(sorted(folders.items()))
+        folders, faults = self._read(OBJECT_PATHS, lambda file: _by_folder(self._reader.object_paths(file)))
+        tally = _Tally()
+        for entry, reason in faults:
+            tally.note(f"{entry} ({reason})")
+            if unplanned is not None:
+                unplanned.note(entry, reason)
+        tally.warn(f"entries of {OBJECT_PATHS} are no objects, and are not planned")
+        return folders
 
-    def lvis_categories(self) -> dict[str, str]:
+    def lvis_categories(self, uids: Collection[str] | None = None) -> dict[str, str]:
         """uid -> LVIS category; of several, the first by name.
 
+        Args:
+            uids: those of the dataset, to tell which are not among them.
+
         Raises:
-            ConfigError: as `_read`.
+            ConfigError: as `uids_by_folder`.
         """
+        listed = self._read(LVIS, self._reader.lvis)
         categories: dict[str, str] = {}
-        for category, uids in sorted(self._read(LVIS, LVIS_FORM).items()):
-            for uid in uids:
-                categories.setdefault(uid, category)
+        faults, strangers = _Tally(), _Tally()
+        for category, members in sorted(listed.items()):
+            if not isinstance(members, list):
+                faults.note(f"{category!r}, which is no list")
+                continue
+            for uid in members:
+                if not isinstance(uid, str) or not UID.fullmatch(uid):
+                    faults.note(f"{str(uid)[:80]!r} in {category!r}")
+                elif uids is not None and uid not in uids:
+                    strangers.note(f"{uid} in {category!r}")
+                else:
+                    categories.setdefault(uid, category)
+        faults.warn(f"entries of {LVIS} are not as they should be, and are not used")
+        strangers.warn(f"uids in {LVIS} are not in the dataset")
         return categories
 
-    def annotations(self, folders: list[str]) -> Iterator[tuple[str, dict[str, Annotation]]]:
-        """The annotations of one folder after the other; those ahead are fetched meanwhile, but not held in memory.
+    def annotations(self, folders: Mapping[str, list[str]]) -> Iterator[tuple[str, dict[str, Annotation]]]:
+        """The annotations of the objects of one folder after the other, as far as there are any; the files ahead are
+        fetched meanwhile, but not held in memory.
+
+        Args:
+            folders: folder -> uids, as `uids_by_folder` gives them.
 
         Raises:
-            ConfigError: as `_read`.
+            ConfigError: as `uids_by_folder`.
         """
-        paths = [f"metadata/{folder}.json.gz" for folder in folders]
-        fetch = partial(self._ensure, form=ANNOTATIONS_FORM)
-        with closing(read_ahead(fetch, paths, self._parallel)) as fetched:
-            for folder, path, _ in zip(folders, paths, fetched, strict=True):
-                yield folder, self._read(path, ANNOTATIONS_FORM)
+        faults, lacking = _Tally(), _Tally()
+        with closing(read_ahead(self._ensure, folders, self._parallel)) as fetched:
+            for (folder, uids), _ in zip(folders.items(), fetched, strict=True):
+                yield folder, self._annotations(folder, uids, faults, lacking)
+        faults.warn("objects have an annotation that is not as it should be, and are planned without that part of it")
+        lacking.warn("objects have no annotation, and are planned without one")
 
-    def _ensure(self, path: str, form: TypeAdapter[Any]) -> None:
-        if not self.hub.kept(path).is_file():
-            self.hub.fetch(path, partial(_parse, form=form))
+    def _annotations(self, folder: str, uids: list[str], faults: _Tally, lacking: _Tally) -> dict[str, Annotation]:
+        found = self._read(metadata_path(folder), lambda file: self._reader.annotations(file, folder, uids))
+        annotations = {}
+        for uid in uids:
+            value = found.get(uid)
+            if isinstance(value, Annotation):
+                annotations[uid] = value
+            elif uid in found:
+                annotations[uid], fault = annotation_of(value)
+                if fault:
+                    faults.note(f"{uid} ({fault})")
+            else:
+                lacking.note(f"{uid} in {metadata_path(folder)}")
+        return annotations
 
-    def _read(self, path: str, form: "TypeAdapter[Content]") -> Content:
-        """A file's content.
+    def _ensure(self, folder: str) -> None:
+        """Fetch a folder's annotations, and see that they are the dataset's, before anybody reads them."""
+        path = metadata_path(folder)
+        if not (self.copy.files(path) or self.hub.kept(path).is_file()):
+            self.hub.fetch(path, lambda file: OwnReader().annotations(file, folder, []))
+
+    def _read(self, path: str, read: Callable[[Path], Content]) -> Content:
+        """What `read` makes of a file of the dataset: a copy's if that is whole, else the hub's.
 
         Raises:
             ConfigError: as `HubDataset.read`.
         """
-        return self.hub.read(path, partial(_parse, form=form))
+        for file in self.copy.files(path):
+            try:
+                return read(file)
+            except ValueError as error:
+                logger.warning("assets.local: %s is not used: %s", file, error)
+        return self.hub.read(path, read)
 
 
-def _parse(file: Path, form: "TypeAdapter[Content]") -> Content:
-    """The content of a gzipped JSON file.
+def _by_folder(paths: Mapping[str, object]) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
+    """The uids of every folder, and the entries that are no objects, with the reasons.
 
     Raises:
-        ValueError: it is damaged, too large or of another form; in one line.
+        ValueError: there is no object.
     """
-    try:
-        with gzip.open(file) as packed:
-            data = packed.read(MAX_UNPACKED_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:  # gzip's own error is an OSError
-        raise ValueError(f"it cannot be unpacked, {error}") from error
-    if len(data) > MAX_UNPACKED_BYTES:
-        raise ValueError(f"it unpacks to more than {MAX_UNPACKED_BYTES} bytes")
-    try:
-        return form.validate_json(data)
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise ValueError(" ".join(f"{'.'.join(map(str, first['loc']))} {first['msg']}".split())) from error
+    folders: dict[str, list[str]] = {}
+    faults = []
+    for uid, path in paths.items():
+        match = PATH.fullmatch(path) if isinstance(path, str) else None
+        if match and match[2] == uid:
+            folders.setdefault(match[1], []).append(uid)
+        elif not UID.fullmatch(uid):
+            faults.append((uid[:SHOWN], "its uid is not of letters and digits, 1 to 64"))
+        else:
+            faults.append((uid, f"{str(path)[:SHOWN]!r} is not a path of this object"))
+    if not folders:
+        raise ValueError(f"it lists no object; {faults[0][0][:80]!r}: {faults[0][1]}" if faults else "it is empty")
+    return dict(sorted(folders.items())), faults

@@ -78,8 +78,15 @@ class ObjaverseXLSource(RemoteSource):
             return self._fetch_web(row, details["format"], folder)
         if not details["folder"]:
             raise Missing(f"{row['origin_uri']}: Objaverse 1.0, which keeps Sketchfab's files, does not have it")
+        max_bytes = self.config.max_bytes
+        taken = self.objaverse.copy.take(details["folder"], row["uid"], row["sha256"], folder, max_bytes)
+        if taken:
+            return taken
         url = self.objaverse.url(f"glbs/{details['folder']}/{row['uid']}.glb")
         return self.fetch_file(url, "glb", row["sha256"], folder)
+
+    def close(self) -> None:
+        self.objaverse.copy.close()
 
     def _fetch_web(self, row: Row, file_format: str, folder: Path) -> Fetched:
         found = _GITHUB.fullmatch(row["origin_uri"])

@@ -74,6 +74,9 @@ class AssetSource(ABC):
             Timeout, Unreachable: it could not be fetched this time.
         """
 
+    def close(self) -> None:
+        """Called once, when a worker fetches no more assets."""
+
 
 def make_source(config: AssetsConfig) -> AssetSource:
     """The asset source that the config names.

@@ -59,6 +59,9 @@ class AssetsStage(Stage[AssetsConfig]):
         with ThreadPoolExecutor(self.source.parallel) as pool:
             return list(pool.map(self._store_or_fail, batch))
 
+    def close(self) -> None:
+        self.source.close()
+
     def _store_or_fail(self, row: Row) -> Row | Failure:
         """A broken asset is no reason to fetch the rest of the batch again."""
         try:

@@ -234,11 +234,78 @@ def test_a_damaged_cache_is_mended(config, tmp_path, caplog):
     assert "is damaged" in caplog.text
 
 
-@pytest.mark.parametrize("path", ["../../secrets.glb", "glbs/000-000/other.glb", "https://elsewhere/x.glb", ""])
-def test_paths_that_lead_elsewhere_are_refused(hub, config, path):
+ODD = ["kiDgUIcaC7c4YaIcLCJeq4kS7rK", "ysqP6VH2x99bODrQRbcYdQjSLjV", "a", "A", "0" * 64]
+WRONG = {
+    "b" * 65: f"glbs/000-000/{'b' * 65}.glb",
+    "c d": "glbs/000-000/c d.glb",
+    "../e": "glbs/000-000/../e.glb",
+    "": "glbs/000-000/.glb",
+    "f": "../../secrets.glb",
+    "g": "glbs/000-000/other.glb",
+    "h": "glbs/000-000/H.glb",
+    "i": "https://elsewhere/i.glb",
+    "j": "glbs/000-\u0660\u0660\u0660/j.glb",
+    "k": 5,
+    "l": None,
+}
+
+
+def test_any_uid_of_the_published_form_is_planned_and_what_cannot_be_is_noted(hub, config, caplog):
+    hub.files[PATHS] = packed({uid: f"glbs/000-000/{uid}.glb" for uid in [uid_of(0), *ODD]} | WRONG)
+    hub.files[LVIS] = packed({"stair": ["a"]})
+    source = make_source(AssetsConfig(**config()))
+    rows = {row["uid"]: row for row in source.plan()}
+    assert set(rows) == {uid_of(0), *ODD}
+    assert rows["a"]["lvis_category"] == "stair"
+    assert rows["A"]["lvis_category"] == ""
+    assert source.unplanned.entries == list(WRONG)
+    assert source.unplanned.reasons[0] == "its uid is not of letters and digits, 1 to 64"
+    assert source.unplanned.reasons[4] == "'../../secrets.glb' is not a path of this object"
+    warnings = [record.message for record in caplog.records if "object-paths.json.gz" in record.message]
+    assert [f"{len(WRONG)} entries of object-paths.json.gz are no objects" in text for text in warnings] == [True]
+
+
+@pytest.mark.parametrize("path", ["../../secrets.glb", "glbs/000-000/other.glb", "https://elsewhere/x.glb", "", 5])
+def test_paths_none_of_which_is_the_datasets_are_refused(hub, config, path):
     hub.files[PATHS] = packed({uid_of(0): path})
-    with pytest.raises(ConfigError, match="is not a path of the object"):
+    with pytest.raises(
+        ConfigError, match="is not a file of the dataset objaverse: it lists no object; .* is not a path"
+    ):
         plan(config())
+
+
+def test_lvis_entries_of_another_form_are_counted(hub, config, caplog):
+    lists = {"stair": [uid_of(1), uid_of(99), uid_of(98)], "zebra": uid_of(2), "ax": [5, None, "not a uid", uid_of(0)]}
+    hub.files[LVIS] = packed(lists)
+    rows = {row["uid"]: row["lvis_category"] for row in plan(config())}
+    assert {uid: category for uid, category in rows.items() if category} == {uid_of(1): "stair", uid_of(0): "ax"}
+    assert "4 entries of lvis-annotations.json.gz are not as they should be, and are not used; the first" in caplog.text
+    assert f"2 uids in lvis-annotations.json.gz are not in the dataset; the first is {uid_of(99)} in" in caplog.text
+
+
+def test_an_annotation_of_another_form_costs_its_object_that_part_alone(hub, config, caplog):
+    wrong = annotation(0) | {"tags": "x", "name": 5}
+    deep = annotation(1, "cc0") | {
+        "tags": [{"name": "wood"}, 7, {"name": {}}, {"name": "oak"}],
+        "user": {"username": ["a"]},
+    }
+    hub.files[f"{ROOT}/metadata/000-000.json.gz"] = packed({uid_of(0): wrong, uid_of(1): deep, uid_of(2): "nothing"})
+    rows = plan(config())
+    assert len(rows) == 6
+    told = [(row["name"], row["tags"], row["creator"], row["license"]) for row in rows[:3]]
+    assert told == [
+        ("", [], "The Maker", "CC-BY-4.0"),
+        ("Object 1", ["wood", "oak"], "", "CC0-1.0"),
+        ("", [], "", ""),
+    ]
+    assert "3 objects have an annotation that is not as it should be" in caplog.text
+    assert f"the first is {uid_of(0)} (name Input should be a valid string)" in caplog.text
+
+
+def test_objects_without_an_annotation_are_counted(hub, config, caplog):
+    hub.files[f"{ROOT}/metadata/000-000.json.gz"] = packed({uid_of(0): annotation(0)})
+    assert [row["name"] for row in plan(config())[:3]] == ["Object 0", "", ""]
+    assert "2 objects have no annotation, and are planned without one" in caplog.text
 
 
 def test_sparse_annotations_are_no_reason_to_lose_an_object(hub, config):
