@@ -6,7 +6,7 @@ An address may carry secrets: a password before the host, a signature in the que
 import ipaddress
 import re
 from typing import NamedTuple
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
@@ -19,6 +19,12 @@ _USERINFO = re.compile(r"(?<=//)[^\\/?#]*@")
 _USER_AT_A_WEB_SERVER = re.compile(r"(https?://)[^/,\s]*@", re.IGNORECASE)
 _PASSWORD = re.compile(r"(://)[^/,@:\s]*:[^/,\s]*@")
 _QUERY = re.compile(r"(https?://[^?,\s]*)\?[^,\s]*", re.IGNORECASE)
+# What signs an address at S3, Google, Azure, CloudFront and others, and what people call their keys.
+_KEY = re.compile(
+    r"(?i)^(x-amz-|x-goog-)|sig|token|secret|passw|credential|auth|session|api.?key|access.?key|key-pair|policy|expires"
+    r"|^(key|pass|pwd|se|sp|sr|st|sv|ske|skoid|sks|skt|sktid|skv|spr|jwt)$"
+)
+KEY_CHARACTERS = 40  # a longer value may be a key, whatever its name; the name of a file is in the path
 _BREAKS = re.compile(r"[^\x21-\x7e\u00a1-\U0010ffff]+")  # controls and spaces: a message is one line
 
 
@@ -106,6 +112,24 @@ def shown(url: str) -> str:
         address = f"{address.partition(':')[0]}:…{address.rpartition('@')[2]}"
     text = f"{address}?…" if query else address
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def public(url: str) -> str:
+    """The address as it is published: without user and password, and without what signs it.
+
+    The rest of the query stays, for it may be what names the file (`download?id=7`).
+    """
+    parts = _parsed(url)
+    if parts is None or parts.scheme not in PORTS:
+        return url
+    query = "&".join(each for each in (parts.query or "").split("&") if each and not _signs(*each.partition("=")[::2]))
+    plain = parts._replace(auth=None, query=query or None, fragment=None)
+    return url if not parts.auth and query == (parts.query or "") else plain.url
+
+
+def _signs(name: str, value: str) -> bool:
+    """Whether a parameter of an address is, or may be, a key to it."""
+    return len(value) > KEY_CHARACTERS or _KEY.search(unquote(name)) is not None
 
 
 def without_secrets(text: str) -> str:

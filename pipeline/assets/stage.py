@@ -4,6 +4,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from pipeline.assets.addresses import public
 from pipeline.assets.bundle import bundle, sha256_of
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.room import Room
@@ -83,6 +84,7 @@ class AssetsStage(Stage[AssetsConfig]):
         file_format = fetched.main.suffix.removeprefix(".")
         return {
             **{column: row[column] for column in COPIED},
+            "origin_uri": public(row["origin_uri"] or ""),  # the whole address stays in the index
             "annotations": row.get("annotations") or "",
             "file": stored,
             "sha256": digest,

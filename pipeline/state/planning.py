@@ -1,9 +1,13 @@
 """Planning a corpus, once: index.parquet, unplanned.parquet and corpus.json are written."""
 
+import logging
 from collections.abc import Iterable
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.base.errors import ConfigError
@@ -17,6 +21,8 @@ from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.leftovers import scratch_folder
 from pipeline.store.schema import INDEX, UNPLANNED
 from pipeline.store.uid_order import regrouped
+
+logger = logging.getLogger(__name__)
 
 INDEX_GROUP_ROWS = 4096  # so that the rows of one shard are read without the rest of a large index
 UNPLANNED_FILE = "unplanned.parquet"
@@ -97,9 +103,22 @@ def _plan(corpus: CorpusStore, config: Config, planning: dict[str, Any]) -> Corp
 def _write_index(corpus: CorpusStore, listing: Listing, scratch: Path) -> None:
     pieces = regrouped(listing.pieces(scratch), INDEX_GROUP_ROWS)
     first = next(pieces)  # a source that has nothing leaves no trace
+    holds_secrets = False
     with corpus.table_writer(corpus.path("index.parquet"), INDEX) as writer:
         for piece in chain([first], pieces):
             writer.write_table(piece)
+            holds_secrets = holds_secrets or _holds_secrets(piece)
+    if holds_secrets and corpus.is_local:  # what is made of it is public; the whole addresses are their owner's
+        Path(corpus.path("index.parquet")).chmod(0o600)
+        logger.warning("index.parquet holds addresses with passwords or signatures: only its owner may read it")
+
+
+def _holds_secrets(rows: pa.Table) -> bool:
+    from pipeline.assets.addresses import public
+
+    addresses = rows.column("origin_uri")
+    suspects = addresses.filter(pc.match_substring_regex(addresses, "^https?://[^/]*@|[?]"))
+    return any(public(address) != address for address in suspects.to_pylist())
 
 
 def _write_unplanned(corpus: CorpusStore, listing: Listing) -> None:

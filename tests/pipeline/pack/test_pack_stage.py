@@ -191,6 +191,17 @@ def test_attribution_names_every_packed_object(corpus, tmp_path):
     assert lines[0]["creator"] == "Maker 1" and lines[0]["license"] == "CC-BY 3.0"
 
 
+def test_attribution_holds_no_formulas(tmp_path):
+    rows = [object_row(i, 3, 6, 32, 60) for i in range(3)]
+    rows[0]["name"], rows[1]["creator"] = '=HYPERLINK("http://evil")', "@SUM(A1)\x1b[2J"
+    corpus = Corpus(tmp_path / "corpus")
+    write_rows(corpus, rows, 2)
+    pack(corpus)
+    with (tmp_path / "corpus/triplets/ATTRIBUTION.csv").open(newline="") as file:
+        first, second, _ = csv.DictReader(file)
+    assert first["name"] == '\'=HYPERLINK("http://evil")' and second["creator"] == "'@SUM(A1)\\x1b[2J"
+
+
 def test_card_counts_licences_and_what_was_left_out(corpus, tmp_path):
     pack(corpus, min_psnr=30.5)
     card = (tmp_path / "corpus/triplets/README.md").read_text()
