@@ -26,7 +26,8 @@ from pipeline.assets.failures import PASSING, given_up, reason
 from pipeline.assets.mirrors import Mirrors, check_settings, is_mirror
 from pipeline.assets.refusals import Refusal, status_line
 from pipeline.assets.transfer import Passing, Transfer
-from pipeline.assets.windows import LONGEST_WAIT_S, Closed, Ticket, Windows
+from pipeline.assets.window import grown_backoff_s
+from pipeline.assets.windows import LONGEST_WAIT_S, Closed, Ticket, Windows, spread_s
 from pipeline.base.errors import AssetError, Timeout, Unreachable
 
 logger = logging.getLogger(__name__)
@@ -134,13 +135,21 @@ class Downloader:
             time.sleep(wait)
 
     def _wait_out(self, closed: Closed, transfer: Transfer) -> None:
-        """Wait until a server takes requests again; that is no failure of the file's."""
-        if transfer.waited_s + closed.wait_s > LONGEST_WAIT_S:
+        """Wait until a server takes requests again; that is no failure of the file's.
+
+        A file that is refused again and again, while others are not, waits longer and longer: the pauses that it causes
+        are everybody's.
+        """
+        wait = closed.wait_s
+        transfer.refusals += closed.is_refusal
+        if closed.is_refusal and transfer.refusals > 1:
+            wait = max(wait, grown_backoff_s(self._config.backoff_s, transfer.refusals))
+        if transfer.waited_s + wait > LONGEST_WAIT_S:
             raise Unreachable(
                 f"{transfer.name}: {closed}, after {transfer.waited_s:.0f} s of waiting; a file waits for "
                 f"{LONGEST_WAIT_S:.0f} s at most; try again later"
             )
-        transfer.wait(closed.spread_s())
+        transfer.wait(wait + spread_s(wait))
 
     def _attempt(self, url: str, transfer: Transfer) -> None:
         credentials = Credentials(url, self._config)

@@ -24,6 +24,7 @@ class Transfer:
     Attributes:
         name: the address as messages name it.
         received: bytes that are there.
+        refusals: how often a server that takes no requests said so to this file.
         waited_s: seconds that servers were waited for while they took no requests; not of its time limit.
         sha256: checksum that the whole must have; empty: any.
     """
@@ -32,6 +33,7 @@ class Transfer:
         self.name = name
         self.sha256 = sha256
         self.received = 0
+        self.refusals = 0
         self.waited_s = 0.0
         self._file = file
         self._max_bytes = max_bytes

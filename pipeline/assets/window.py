@@ -101,8 +101,7 @@ class Window(BaseModel):
         if not is_late:
             self.refusals = min(self.refusals + 1, MOST_REFUSALS)
             if self.refusals > 1 or not named:
-                grown = max(backoff_s, SHORTEST_BACKOFF_S) * 2.0 ** (self.refusals - 1)
-                wait = max(wait, min(grown, LONGEST_BACKOFF_S))
+                wait = max(wait, grown_backoff_s(backoff_s, self.refusals))
         self.close(now, now + wait, "it refuses requests" + (f" ({self._size()})" if self.limit else ""))
 
     def answered(self, sent_at: float) -> None:
@@ -128,3 +127,8 @@ class Window(BaseModel):
         if not self.limit:
             return "requests"
         return f"{self.limit} requests" + (f" in {self.length_s:.0f} s" if self.length_s else "")
+
+
+def grown_backoff_s(backoff_s: float, refusals: int) -> float:
+    """The wait after so many refusals, of which the first is 1."""
+    return min(max(backoff_s, SHORTEST_BACKOFF_S) * 2.0 ** (min(refusals, MOST_REFUSALS) - 1), LONGEST_BACKOFF_S)

@@ -25,15 +25,11 @@ OTHER_REFUSALS = frozenset({403, 408, 425, 500, 502, 503, 504})
 
 
 class Closed(Exception):
-    """A server takes no request for a while."""
+    """A server takes no request for a while; `is_refusal`: it was asked, and said so."""
 
-    def __init__(self, server: str, wait_s: float, why: str):
+    def __init__(self, server: str, wait_s: float, why: str, is_refusal: bool = False):
         super().__init__(f"{server} takes no requests for {wait_s:.0f} s ({why})")
-        self.server, self.wait_s, self.why = server, wait_s, why
-
-    def spread_s(self) -> float:
-        """How long one of many waits, so that they do not come back all at once."""
-        return self.wait_s + random.uniform(0, min(10.0, LOOK_AGAIN_S + self.wait_s / 20))
+        self.server, self.wait_s, self.why, self.is_refusal = server, wait_s, why, is_refusal
 
 
 class Ticket:
@@ -121,7 +117,7 @@ class Windows:
             window.learn(now, said, ticket.number if is_own and ticket.number else window.sent)
             wait = max(window.closed_until - now, LOOK_AGAIN_S)
             is_new = window.closed_until != before and before <= now
-            closed = Closed(server.host, wait, window.why)
+            closed = Closed(server.host, wait, window.why, is_refusal=True)
         if is_new:
             _announce(closed)
         if is_refused:
@@ -132,6 +128,11 @@ class Windows:
         with self._files.change(ticket.server, create=False) as window:
             if window is not None:
                 window.answered(ticket.sent_at)
+
+
+def spread_s(wait_s: float) -> float:
+    """What one of many waits longer than the others, so that they do not come back all at once."""
+    return random.uniform(0, min(10.0, LOOK_AGAIN_S + wait_s / 20))
 
 
 def _announce(closed: Closed) -> None:

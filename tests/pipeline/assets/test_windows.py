@@ -183,6 +183,20 @@ def test_a_server_that_stays_closed_is_out_of_reach(tmp_path, monkeypatch, heade
             assert len(server.requests) == asked
 
 
+def test_one_file_that_is_always_refused_does_not_stop_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.assets.download.LONGEST_WAIT_S", 8)
+    with AssetServer() as server:
+        server.answers["/x"] = [status(429)] * 999
+        paths = [f"/{number}" for number in range(200)]
+        server.files = dict.fromkeys(paths, DATA)
+        with ThreadPoolExecutor(1) as pool:
+            refused = pool.submit(fetch_all, [f"{server.url}/x"], tmp_path)
+            fetch_all([server.url + path for path in paths], tmp_path, threads=4)
+            with pytest.raises(Unreachable):
+                refused.result()
+        assert len(server.asked("/x")) <= 12
+
+
 def test_a_worker_that_waits_is_not_killed():
     config = AssetsConfig()
     assert AssetsStage.timeout_s(config) > config.timeout_s + LONGEST_WAIT_S
