@@ -10,6 +10,8 @@ from pipeline.assets.download import Downloader
 from pipeline.assets.hub import HubDataset
 from pipeline.assets.manifest import ManifestSource
 from pipeline.base.errors import AssetError, ConfigError, Missing
+from tests.pipeline.assets.asset_makers import Store
+from tests.pipeline.assets.test_objaverse_source import ROOT, Hub, uid_of
 
 REPOSITORY, REVISION = "datasets/allenai/objaverse", "21e4"
 DATA = b"glTF" * 100
@@ -124,3 +126,23 @@ def test_a_damaged_file_of_a_mirror_is_named(root, dataset):
 
     with pytest.raises(ConfigError, match=r"index\.json\.gz is not a file of the dataset objaverse: it is a web page"):
         dataset().read("index.json.gz", parse)
+
+
+@pytest.fixture
+def copy_of_hub(root):
+    """A folder with the files of the hub that other tests have, without the address's part before them."""
+    with Hub() as hub:
+        for path, data in hub.files.items():
+            put(root / path.removeprefix(f"{ROOT}/"), data)
+    return root
+
+
+def test_objaverse_is_planned_and_fetched_from_a_disk(copy_of_hub, tmp_path):
+    gone = uid_of(2)
+    (copy_of_hub / f"glbs/000-000/{gone}.glb").unlink()
+    config = {"source": "objaverse", "endpoint": copy_of_hub.as_uri(), "cache": str(tmp_path / "cache")}
+    store = Store(tmp_path, **config)
+    assert {row["uid"] for row in store.rows} == {uid_of(number) for number in (0, 1, 3, 4, 5)}
+    [failure] = store.failures
+    assert failure.error_class == "Missing"
+    assert not (tmp_path / "cache").exists()
