@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 
 from pipeline.assets.gather import AssetFiles, folded
+from pipeline.assets.places import in_known_places
 from pipeline.base.errors import AssetError
 
 # No file can have such a name, or none is there: a part of it is a file, a link that leads to itself, too long, …
@@ -48,6 +49,9 @@ class DiskFolder(AssetFiles):
             if len(found) > MAX_SPELLINGS:
                 return None
         return found[0] if len(found) == 1 else None
+
+    def elsewhere(self, name: str, main: PurePosixPath) -> PurePosixPath | None:
+        return in_known_places(self, name, main)
 
     def _spellings(self, folder: PurePosixPath, name: str) -> list[str]:
         """The entries of a folder that are called `name` but for the case, or exactly so if there is one."""

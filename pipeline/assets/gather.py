@@ -2,12 +2,13 @@
 
 import errno
 import logging
+import posixpath
 import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from pipeline.assets.checks import check_file
-from pipeline.assets.references import add_library, cut, inside, named_files
+from pipeline.assets.references import add_library, can_redirect, cut, file_name, inside, named_files, redirect
 from pipeline.assets.sources import Fetched
 from pipeline.base.errors import AssetError
 
@@ -15,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 MAX_FILES = 1000  # that are there
 MAX_NAMES = 10_000  # of files, there or not
+MISSING = "there is no such file"
 MAX_SHOWN = 255  # letters of a missing file's name that are kept
 # A file cannot be put where its name says, since another is in its way, or since the name is too long here
 MISPLACED = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
@@ -44,6 +46,11 @@ class AssetFiles(Protocol):
         """The one file whose path differs from `path` by case alone; None where there is none, or more than one."""
         return None
 
+    def elsewhere(self, name: str, main: PurePosixPath) -> PurePosixPath | None:
+        """The one file called `name` where files of the asset may lie that it names wrongly (`pipeline.assets.places`);
+        None where there is none, or it is not known."""
+        return None
+
 
 def gather(main: str, files: AssetFiles, folder: Path, max_bytes: int) -> Fetched:
     """Fill the empty local `folder` with the file `main` and all that it names, itself or through its MTL files.
@@ -51,8 +58,8 @@ def gather(main: str, files: AssetFiles, folder: Path, max_bytes: int) -> Fetche
     They keep their places relative to each other. A name that leads out of the files' root, is absolute or an address
     is never followed. Optional files (textures, material libraries) that are not there, or cannot be had, are listed
     in `missing_textures` and cut out of the file that names them. Where no file has a name as it is written, one that
-    differs by case alone stands in for it. An OBJ file that names no library which is there gets the one that has its
-    own name, if that lies beside it.
+    differs by case alone stands in for it, else one of the same name in a place that is known for it. An OBJ file that
+    names no library which is there gets the one that has its own name, if that lies beside it.
 
     Args:
         main: path below the root of `files`.
@@ -65,33 +72,30 @@ def gather(main: str, files: AssetFiles, folder: Path, max_bytes: int) -> Fetche
     path = PurePosixPath(main)
     if path.is_absolute() or ".." in path.parts or files.size(path) is None:
         raise AssetError(f"{main}: there is no such file")
-    gathering = _Gathering(files, folder, max_bytes)
-    local = gathering.place_main(path)
-    check_file(local)
+    gathering = _Gathering(path, files, folder, max_bytes)
     gathering.follow(path)
-    if local.suffix == ".obj" and not gathering.side_files:
-        gathering.use_library_of_the_same_name(path)
-    return Fetched(local, tuple(gathering.side_files), tuple(gathering.missing))
+    if gathering.main.suffix == ".obj" and not gathering.side_files:
+        gathering.use_library_of_the_same_name()
+    return Fetched(gathering.main, tuple(gathering.side_files), tuple(gathering.missing))
 
 
 class _Gathering:
-    """One asset on its way into a local folder."""
+    """One asset on its way into a local folder. A path is where a file lies, or is named, below the files' root."""
 
-    def __init__(self, files: AssetFiles, folder: Path, max_bytes: int):
-        self._files, self._folder, self._max_bytes = files, folder, max_bytes
+    def __init__(self, main: PurePosixPath, files: AssetFiles, folder: Path, max_bytes: int):
+        self._main, self._files, self._folder, self._max_bytes = main, files, folder, max_bytes
+        self.main = folder / main.with_suffix(main.suffix.lower())
+        self.missing: dict[str, None] = {}  # names, each once
         self._placed: dict[PurePosixPath, Path] = {}  # by the paths that names lead to, the main file first
         self._bytes = self._names = 0
-        self.missing: dict[str, None] = {}  # names, each once
+        reason = self._copy(main, main)
+        if reason:
+            raise AssetError(reason)
+        check_file(self.main)
 
     @property
     def side_files(self) -> list[Path]:
         return list(self._placed.values())[1:]
-
-    def place_main(self, path: PurePosixPath) -> Path:
-        reason = self._place(path, self._folder / path.with_suffix(path.suffix.lower()))
-        if reason:
-            raise AssetError(reason)
-        return self._placed[path]
 
     def follow(self, path: PurePosixPath) -> None:
         """Bring what the file at `path` names, itself or through MTL files."""
@@ -101,65 +105,95 @@ class _Gathering:
             self._bring_all(todo.pop(0))
             todo += [new for new in list(self._placed)[before:] if new.suffix.lower() == ".mtl"]
 
-    def use_library_of_the_same_name(self, main: PurePosixPath) -> None:
+    def use_library_of_the_same_name(self) -> None:
         """For an OBJ file that names no library, or missing ones alone: who renames one file may forget the other."""
-        library = main.with_suffix(".mtl")
-        if not library.name.isprintable() or self._place(library, self._folder / library):
+        library = self._main.with_suffix(".mtl")
+        if not library.name.isprintable() or self._place(library):
             return
         instead = f" instead of {', '.join(self.missing)}" if self.missing else ""
-        logger.info("%s: its materials are taken from %s, which lies beside it%s", main, library.name, instead)
+        logger.info("%s: its materials are taken from %s, which lies beside it%s", self._main, library.name, instead)
         self.missing.clear()
-        add_library(self._placed[main], library.name)
+        add_library(self.main, library.name)
         self.follow(library)
 
     def _bring_all(self, path: PurePosixPath) -> None:
         """Bring what this one file names, and cut out of it what is not to be had."""
-        local = self._placed[path]
-        named = named_files(local)
+        named = named_files(self._placed[path])
         for reference in named.needed:
             reason = self._bring(reference, path)
             if reason:
                 raise AssetError(reason)
-        absent = {reference for reference in named.optional if self._bring(reference, path)}
-        if absent:
-            cut(local, absent)
-            self.missing |= dict.fromkeys(_shown(reference) for reference in sorted(absent))
+        absent = [reference for reference in named.optional if self._bring(reference, path)]
+        moved = {reference: self._bring_from_elsewhere(reference, path) for reference in absent}
+        redirect(self._placed[path], {reference: place for reference, place in moved.items() if place})
+        gone = {reference for reference, place in moved.items() if place is None}
+        if gone:
+            cut(self._placed[path], gone)
+            self.missing |= dict.fromkeys(_shown(reference) for reference in sorted(gone))
 
     def _bring(self, reference: str, path: PurePosixPath) -> str:
         """Place the file that the one at `path` names; returns why that cannot be, or nothing."""
         self._names += 1
         if self._names > MAX_NAMES:
             raise AssetError(f"{path}: the asset refers to more than {MAX_NAMES} files")
-        absent = f"{path.name}: the file {reference[:MAX_SHOWN]!r}, which it needs, is missing"
         try:
             target = inside(reference, path.parent, path.name)
         except AssetError as error:
             return str(error)
-        if target is None:
-            return absent
-        if target in self._placed:
-            return ""
-        local = self._folder / target
-        if local in self._placed.values():
-            return f"{path.name}: the file {reference!r}, which it needs, has the main file's name"
-        return self._place(target, local, absent)
+        reason = MISSING if target is None else self._place(target)
+        if reason == MISSING:
+            return f"{path.name}: the file {reference[:MAX_SHOWN]!r}, which it needs, is missing"
+        return reason
 
-    def _place(self, path: PurePosixPath, local: Path, absent: str = "it is missing") -> str:
-        """Copy the file for `path` to `local`; returns why it cannot be had, or nothing.
+    def _bring_from_elsewhere(self, reference: str, path: PurePosixPath) -> str | None:
+        """Place a file of the same name for one that is not where the file at `path` says.
+
+        Returns how that should name it; nothing if its name leads there now; None if no such file is known.
+        """
+        try:
+            name = file_name(reference)
+            source = self._files.elsewhere(name, self._main) if name else None
+        except AssetError:
+            source = None
+        if source is None:
+            return None
+        try:
+            target = inside(reference, path.parent, path.name)
+        except AssetError:
+            target = None
+        leads_there = target is not None
+        if target is None and can_redirect(path):
+            target = source
+        if target is None or (target not in self._placed and self._copy(target, source)):
+            return None
+        logger.info("%s: %s is taken from %s", self._main, _shown(reference), source)
+        return "" if leads_there else posixpath.relpath(target, path.parent)
+
+    def _place(self, path: PurePosixPath) -> str:
+        """Bring the file at `path`, or the one whose path differs by case alone; returns why not, or nothing."""
+        if path in self._placed:
+            return ""
+        try:
+            source = path if self._files.size(path) is not None else self._files.similar(path)
+        except AssetError as error:
+            return str(error)
+        return MISSING if source is None else self._copy(path, source)
+
+    def _copy(self, path: PurePosixPath, source: PurePosixPath) -> str:
+        """Bring the file at `source` to where names lead to `path`; returns why it cannot be had, or nothing.
 
         Raises:
             AssetError: it is one file, or some bytes, too many.
         """
+        local = self.main if path == self._main else self._folder / path
+        if self._placed and local == self.main:
+            return f"{path}: the main file has this name"
         try:
-            source: PurePosixPath | None = path
-            size = self._files.size(path)
-            if size is None:
-                source = self._files.similar(path)
-                size = None if source is None else self._files.size(source)
+            size = self._files.size(source)
         except AssetError as error:
             return str(error)
-        if source is None or size is None:
-            return absent
+        if size is None:
+            return MISSING
         self._bytes += size
         if self._bytes > self._max_bytes:
             raise AssetError(f"{path}: with it the asset has {self._bytes} bytes; the limit is {self._max_bytes}")

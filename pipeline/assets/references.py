@@ -8,11 +8,11 @@ import mmap
 import re
 import shutil
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from urllib.parse import unquote
-from xml.sax.saxutils import unescape
+from urllib.parse import quote, unquote
+from xml.sax.saxutils import escape, unescape
 
 from pipeline.assets.gltf_images import remove_images
 from pipeline.base.errors import AssetError
@@ -73,6 +73,42 @@ def inside(reference: str, base: PurePosixPath, file: str) -> PurePosixPath | No
         else:
             parts.append(part)
     return PurePosixPath(*parts) if parts else None
+
+
+def file_name(reference: str) -> str:
+    """The last part of `reference`, if a file can be called so; nothing for an address.
+
+    Raises:
+        AssetError: nothing can be called so.
+    """
+    path = reference.replace("\\", "/")
+    if _SCHEME.match(path):
+        return ""
+    return str(inside(path.rpartition("/")[2], PurePosixPath(), path[:200]) or "")
+
+
+def can_redirect(path: PurePosixPath) -> bool:
+    """Whether names in a file of this kind can be replaced by longer ones."""
+    return path.suffix.lower() != ".fbx"
+
+
+def redirect(path: Path, places: Mapping[str, str]) -> None:
+    """Rewrite `path` so that it names other files than before: `places` has the new names by the old ones."""
+    if not places:
+        return
+    if is_gltf(path):
+        file = read_gltf(path)
+        for image in file.document.get("images", []):
+            place = places.get(unquote(image.get("uri", "")))
+            if place is not None:
+                image["uri"] = quote(place)
+        file.write()
+    elif path.suffix == ".dae":
+        path.write_bytes(_DAE_IMAGE.sub(lambda found: _with_dae_image(found, places), path.read_bytes()))
+    else:
+        names_in = _obj_names if path.suffix == ".obj" else _mtl_names
+        lines = (_redirected(line, names_in, places) for line in path.read_bytes().splitlines(keepends=True))
+        path.write_bytes(b"".join(lines))
 
 
 def cut(path: Path, references: set[str]) -> None:
@@ -137,6 +173,21 @@ def _dae_name(text: bytes) -> str:
 
 def _without_dae_image(found: re.Match[bytes], references: set[str]) -> bytes:
     return found[1] + b"missing" + found[3] if _dae_name(found[2]) in references else found[0]
+
+
+def _with_dae_image(found: re.Match[bytes], places: Mapping[str, str]) -> bytes:
+    place = places.get(_dae_name(found[2]))
+    return found[0] if place is None else found[1] + escape(quote(place)).encode() + found[3]
+
+
+def _redirected(line: bytes, names_in: Callable[[str], list[str]], places: Mapping[str, str]) -> bytes:
+    """A line of an OBJ or MTL file whose last words are a name."""
+    for name in names_in(_text(line)):
+        if name in places:
+            text = _text(line)
+            before, _, after = (text if name in text else " ".join(text.split())).rpartition(name)
+            return f"{before}{places[name]}{after.rstrip()}\n".encode()
+    return line
 
 
 def _optional(names: Iterator[str] | list[str]) -> NamedFiles:

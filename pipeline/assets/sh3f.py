@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from pipeline.assets.gather import AssetFiles, folded, gather
+from pipeline.assets.places import in_known_places
 from pipeline.assets.properties import parse_properties
 from pipeline.assets.sources import AssetSource, Fetched
 from pipeline.base.errors import AssetError, ConfigError
@@ -100,6 +101,9 @@ class ZipFiles(AssetFiles):
                 self._names.setdefault(folded(name), []).append(name)
         found = self._names.get(folded(str(path)), [])
         return PurePosixPath(found[0]) if len(found) == 1 else None
+
+    def elsewhere(self, name: str, main: PurePosixPath) -> PurePosixPath | None:
+        return in_known_places(self, name, main)
 
 
 def _library_rows(path: Path) -> Iterator[Row]:

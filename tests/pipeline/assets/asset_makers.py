@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline import Corpus
 from pipeline.assets.config import AssetsConfig
+from pipeline.assets.sources import Fetched
 from pipeline.assets.stage import AssetsStage
 from pipeline.stages.stage import Failure, Row, StageContext
 from pipeline.store.schema import ASSETS
@@ -126,6 +127,12 @@ class Store:
         assert failure.uid in failure.message
         assert not list(self.scratch.iterdir())
         return failure
+
+    def refetched(self, row: Row) -> Fetched:
+        """The files that a row was made of."""
+        planned = next(planned for planned in self.plan if planned["uid"] == row["uid"])
+        (self.scratch / "again").mkdir()
+        return self.stage.source.fetch(planned, self.scratch / "again")
 
     def stored(self, row: Row) -> Path:
         return Path(self.corpus.path(row["file"]))

@@ -9,6 +9,7 @@ import pytest
 from pipeline.assets.bundle import bundle
 from pipeline.assets.disk import DiskFolder
 from pipeline.assets.gather import AssetFiles, gather
+from pipeline.assets.references import named_files, redirect
 from pipeline.base.errors import AssetError
 from tests.pipeline.assets.asset_makers import (
     TRIANGLE,
@@ -70,7 +71,7 @@ def test_what_lies_beside_or_below_is_stored_as_ever(store):
 DIGESTS = ["4b4f4294639a2951", "00a68f1a52585a99", "eb30ccf72d4a4d03"]
 
 
-@pytest.mark.parametrize("library", ["", "gone.mtl", "C:\\work\\chair.mtl"])
+@pytest.mark.parametrize("library", ["", "gone.mtl", "http://127.0.0.1:9/Chair.mtl"])
 def test_a_library_of_the_same_name_stands_in(store, caplog, library):
     caplog.set_level("INFO")
     text = obj(library) if library else TRIANGLE.encode()
@@ -122,6 +123,62 @@ def test_names_that_are_no_text_on_the_way_down(tmp_path):
         "paint.mtl",
         "red.png",
     ]
+
+
+@pytest.mark.parametrize(
+    ("model", "texture"),
+    [
+        ("Shoe/meshes/model", "Shoe/materials/textures/texture.png"),  # Google Scanned Objects
+        ("Car/source/car", "Car/textures/texture.png"),  # Sketchfab
+        ("a/b", "a/Textures/texture.png"),
+        ("a/b", "a/images/TEXTURE.png"),
+        ("a/b", "a/texture.png"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["texture.png", r"maps\texture.png", r"C:\Users\me\texture.png", "../../../x/texture.png"]
+)
+def test_a_texture_is_found_by_its_name_in_a_known_place(store, caplog, model, texture, name):
+    caplog.set_level("INFO")
+    run = store({f"{model}.obj": obj(), f"{model[: model.rindex('/')]}/paint.mtl": mtl(name), texture: png()})
+    row = run.only_row()
+    assert row["missing_textures"] == []
+    assert list(run.stored_members(row).values()).count(png()) == 1
+    assert "texture.png is taken from" in caplog.text or name == texture[2:]
+    fetched = run.refetched(row)
+    library = next(file for file in fetched.side_files if file.suffix == ".mtl")
+    (named,) = named_files(library).optional
+    assert (library.parent / named.replace("\\", "/")).read_bytes() == png()
+
+
+def test_two_textures_of_one_name_are_none(store):
+    run = store({"a/b.obj": obj(), "a/paint.mtl": mtl("x/t.png"), "a/maps/t.png": png(), "a/textures/t.png": png()})
+    assert run.only_row()["missing_textures"] == ["x/t.png"]
+
+
+def test_textures_of_other_objects_are_not_taken(store):
+    run = store({"a/a.obj": obj(), "a/paint.mtl": mtl("t.png"), "b/t.png": png(), "t.png": png()})
+    assert run.only_row()["missing_textures"] == ["t.png"]
+
+
+def test_every_kind_of_file_can_name_another_place(tmp_path):
+    (tmp_path / "a.mtl").write_text('newmtl a\nmap_Kd -s 1 1 1   my  red.png \nmap_Ka "C:\\x\\b.png"\nKd 1 0 0\n')
+    (tmp_path / "a.obj").write_text("mtllib /x/a.mtl\r\nv 0 0 0\nf 1 1 1\n")
+    (tmp_path / "a.gltf").write_bytes(json.dumps(gltf_document("m.bin", ("/x/a%20b.png", "c.png"))).encode())
+    (tmp_path / "a.dae").write_text("<COLLADA><mesh/><init_from>/x/a.png</init_from></COLLADA>")
+    places = {
+        "my red.png": "tex/my red.png",
+        r"C:\x\b.png": "b.png",
+        "/x/a.mtl": "../a.mtl",
+        "/x/a b.png": "tex/a b.png",
+    }
+    places["/x/a.png"] = "tex/a & b.png"
+    named = []
+    for name in ("a.mtl", "a.obj", "a.gltf", "a.dae"):
+        redirect(tmp_path / name, places)
+        named += named_files(tmp_path / name).optional
+    assert named == ["tex/my red.png", "b.png", "../a.mtl", "tex/a b.png", "c.png", "tex/a & b.png"]
+    assert (tmp_path / "a.mtl").read_text().endswith("\nKd 1 0 0\n")
 
 
 class Broken(AssetFiles):
