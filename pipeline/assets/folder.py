@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from pipeline.assets.checks import CHECKS
 from pipeline.assets.disk import DiskFolder
 from pipeline.assets.gather import gather
+from pipeline.assets.layouts import recognised
+from pipeline.assets.sidecars import Sidecars, Told
 from pipeline.assets.sources import AssetSource, Fetched
 from pipeline.base.errors import ConfigError
 from pipeline.store.rows import Row
@@ -19,24 +19,11 @@ from pipeline.values.licences import spdx
 MAX_SLUG = 60
 
 
-class Sidecar(BaseModel):
-    """What may be told about `chair.glb` in a file `chair.glb.json` beside it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = ""
-    tags: list[str] = []
-    category: str = ""
-    lvis_category: str = ""
-    license: str = ""
-    creator: str = ""
-    split: str = ""
-
-
 class FolderSource(AssetSource):
     """Every file of a known format below `assets.path`, or that one file; `FILE.json` beside one may describe it.
 
-    Blender's own files are listed, too, so that it is on record why they are not read.
+    A folder that is laid out as a known data set tells more (`pipeline.assets.layouts`). Blender's own files are
+    listed, too, so that it is on record why they are not read.
     """
 
     def plan(self) -> Iterator[Row]:
@@ -47,20 +34,28 @@ class FolderSource(AssetSource):
         files = sorted(path for path in candidates if path.suffix.lower()[1:] in listed and path.is_file())
         if not files:
             raise ConfigError(f"assets.path: no {', '.join(CHECKS)} file in the folder {root}")
-        for file in files:
-            relative = file.relative_to(root)
-            known = read_sidecar(file.with_name(f"{file.name}.json")).model_dump()
-            name = known.pop("name") or re.sub(r"[\s_-]+", " ", _printable(file.stem)).strip()
+        paths = [file.relative_to(root).as_posix() for file in files]
+        layout, sidecars = recognised(root, paths), Sidecars()
+        for file, path in zip(files, paths, strict=True):
+            match = layout.found.get(path) if layout else None
+            own = layout.told(match) if layout and match else Told(name=_name_of(file))
+            beside = [f"{file.name}.json", *(layout.sidecars(match) if layout and match else ())]
+            told = sidecars.read(file.with_name(name) for name in beside).over(own)
             yield {
-                "uid": uid_of(relative.as_posix()),
+                "uid": own.uid or uid_of(path),
                 "source": "folder",
-                "origin_uri": _printable(relative.as_posix()),
-                "name": name,
-                **known,
-                "license": spdx(known["license"]),
+                "origin_uri": _printable(path),
+                "name": told.name,
+                "tags": list(told.tags),
+                "category": told.category,
+                "lvis_category": told.lvis_category,
+                "license": spdx(told.license),
+                "creator": told.creator,
+                "split": told.split,
                 "sha256": "",
-                "details": json.dumps({"file": relative.as_posix()}),
+                "details": json.dumps({"file": path}),
             }
+        sidecars.warn()
 
     def fetch(self, row: Row, folder: Path) -> Fetched:
         return gather(json.loads(row["details"])["file"], DiskFolder(self._root()), folder, self.config.max_bytes)
@@ -80,19 +75,8 @@ def uid_of(relative: str) -> str:
     return f"{slug}-{digest}" if slug else digest
 
 
-def read_sidecar(file: Path) -> Sidecar:
-    """What the sidecar says; nothing is known where there is none.
-
-    Raises:
-        ConfigError: it cannot be read, or has unknown keys; the message names file and key.
-    """
-    if not file.is_file():
-        return Sidecar()
-    try:
-        return Sidecar.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{file}: {'.'.join(map(str, first['loc']))} {first['msg']}") from error
+def _name_of(file: Path) -> str:
+    return re.sub(r"[\s_-]+", " ", _printable(file.stem)).strip()
 
 
 def _printable(text: str) -> str:

@@ -101,10 +101,38 @@ def test_sidecar_describes_its_asset(store):
     assert row["creator"] == ""
 
 
-def test_sidecar_with_an_unknown_key_stops_the_plan(tmp_path):
-    folder = write_files(tmp_path, {"box.glb": box_glb(), "box.glb.json": b'{"titel": "x"}'})
-    with pytest.raises(ConfigError, match=r"box\.glb\.json: titel"):
-        list(make_source(AssetsConfig(source="folder", path=str(folder))).plan())
+def test_sidecars_of_unknown_forms_are_counted_and_end_no_plan(store, caplog):
+    odd = {
+        "a": b'{"titel": "x", "license": "CC0", "split": "secret"}',
+        "b": b"{",
+        "c": b"[1]",
+        "d": b"[" * 100_000,
+        "e": b'{"name": 5, "tags": {"x": 1}, "creator": null}',
+        "f": b" " * 10_000_001 + b"{}",
+        "g": b'{"name": "Sound", "creator": "Somebody"}',
+    }
+    files = {f"{name}.glb": box_glb() for name in odd} | {f"{name}.glb.json": data for name, data in odd.items()}
+    run = store(files)
+    assert [row["name"] for row in run.rows] == ["a", "b", "c", "d", "e", "f", "Sound"]
+    assert (run.rows[0]["license"], run.rows[0]["split"]) == ("CC0-1.0", "")
+    (warning,) = (record.message for record in caplog.records if record.levelname == "WARNING")
+    assert warning.startswith("6 files about assets say what is not known here ('no JSON object', ")
+    assert "a.glb.json; known are: uid, name, tags" in warning
+
+
+def test_sidecars_in_sketchfabs_form(store):
+    told = {
+        "uid": "0a1b",
+        "name": " Oak\nchair ",
+        "tags": [{"name": "wood", "slug": "wood"}, {"name": "seat"}],
+        "categories": [{"name": "furniture-home"}],
+        "license": {"label": "CC Attribution", "slug": "by"},
+        "user": {"username": "somebody", "displayName": "Some Body"},
+    }
+    row = store({"box.glb": box_glb(), "box.glb.json": json.dumps(told).encode()}).only_row()
+    assert (row["name"], row["tags"], row["category"]) == ("Oak chair", ["wood", "seat"], "furniture-home")
+    assert (row["license"], row["creator"]) == ("CC-BY-4.0", "Some Body")
+    assert row["uid"] == uid_of("box.glb")  # of a data set's folder alone the uids are its own
 
 
 @pytest.mark.parametrize("path", ["", "nowhere", "."])
