@@ -48,7 +48,7 @@ class LocalCopy:
         return [file for root in self.roots if (file := _inside(root, root / path))]
 
     def tell_lacking(self, folders: Mapping[str, list[str]]) -> None:
-        """Warn of objects (folder -> uids) of which no copy has a file: they will be fetched."""
+        """Warn of objects (folder -> uids) of which no copy has a file, whole or not: they will be fetched."""
         if not self.roots:
             return
         lacking = [uid for folder, uids in folders.items() for uid in sorted(set(uids) - self._uids(folder))]
@@ -59,9 +59,15 @@ class LocalCopy:
             )
 
     def _uids(self, folder: str) -> set[str]:
-        """The uids of which there is a file in a folder (`000-023`) of a copy, whole or not."""
-        places = [root / "glbs" / folder for root in self.roots]
-        names = (entry.name for place in places if place.is_dir() for entry in os.scandir(place))
+        """The uids of which there is a file in a folder (`000-023`) of a copy."""
+        names: list[str] = []
+        for place in (root / "glbs" / folder for root in self.roots):
+            try:
+                names += [entry.name for entry in os.scandir(place)]
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self.note_fault(place, f"it cannot be read ({error.strerror or error})")
         return {name.removesuffix(".glb") for name in names if name.endswith(".glb")}
 
     def find(self, folder: str, uid: str, sha256: str) -> Path | None:
@@ -78,7 +84,7 @@ class LocalCopy:
             if fault is None:
                 return file
             if fault:
-                self._note_fault(file, fault)
+                self.note_fault(file, fault)
         return None
 
     def take(self, folder: str, uid: str, sha256: str, target: Path, max_bytes: int) -> Fetched | None:
@@ -91,8 +97,8 @@ class LocalCopy:
         if file:
             try:
                 fetched = gather(file.name, _OneFile(file), target, max_bytes)
-            except AssetError as error:
-                self._note_fault(file, str(error))
+            except (AssetError, OSError) as error:
+                self.note_fault(file, str(error))
                 shutil.rmtree(target)
                 target.mkdir()
         with self._lock:
@@ -111,7 +117,8 @@ class LocalCopy:
         elif taken:
             logger.info("assets.local: all %d objects were taken from the copy", taken)
 
-    def _note_fault(self, file: Path, fault: str) -> None:
+    def note_fault(self, file: Path, fault: str) -> None:
+        """Count what cannot be used; the first of it is a warning."""
         with self._lock:
             self._counts["faulty"] += 1
             is_first = self._counts["faulty"] == 1
@@ -133,7 +140,10 @@ class _OneFile(AssetFiles):
 
 def _dataset_in(given: str, revision: str) -> Path:
     """The folder of the dataset's files that a person means by `given`."""
-    folder = Path(given).expanduser()
+    try:
+        folder = Path(given).expanduser()
+    except RuntimeError:  # nobody has this home
+        folder = Path(given)
     if not folder.is_dir():
         raise ConfigError(f"assets.local: '{given}' is not a folder")
     places = [folder, folder / PACKAGE_CACHE, folder.parent]

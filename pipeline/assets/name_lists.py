@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.assets.addresses import shown
 from pipeline.base.errors import ConfigError
 
 MAX_BYTES = 2_000_000_000  # of a list, unpacked; Cap3D's table of a million captions has 0.2 GB
@@ -57,23 +57,23 @@ def read_names(path: str, setting: str) -> Iterator[str]:
     Raises:
         ConfigError: the list cannot be read, is none of these forms, is empty or too large.
     """
-    shown = _without_secrets(path)
+    name = shown(path) if "://" in path else path
     count = 0
     try:
         with _opened(path) as file:
-            for text in _raw_names(file, PurePosixPath(shown).name.lower()):
-                if name := canonical(text):
+            for text in _raw_names(file, PurePosixPath(name).name.lower()):
+                if uid := canonical(text):
                     count += 1
                     if count > MAX_NAMES:
                         raise ValueError(f"it has more than {MAX_NAMES} names")
-                    yield name
+                    yield uid
     except UnicodeError as error:
-        raise ConfigError(f"{setting}: {shown} is not a text file (UTF-8), and not a Parquet or gzip file") from error
+        raise ConfigError(f"{setting}: {name} is not a text file (UTF-8), and not a Parquet or gzip file") from error
     except (OSError, EOFError, zlib.error, csv.Error, pa.ArrowException, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).replace(path, shown).split())[:300] or type(error).__name__
-        raise ConfigError(f"{setting}: {shown} cannot be read as a list of objects: {reason}") from error
+        reason = " ".join(str(error).replace(path, name).split())[:300] or type(error).__name__
+        raise ConfigError(f"{setting}: {name} cannot be read as a list of objects: {reason}") from error
     if not count:
-        raise ConfigError(f"{setting}: {shown} is empty: it names no object")
+        raise ConfigError(f"{setting}: {name} is empty: it names no object")
 
 
 def canonical(text: str) -> str:
@@ -274,14 +274,3 @@ def _name_of(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode()
     return "" if value is None else json.dumps(value, default=str)[:MAX_NAME]
-
-
-def _without_secrets(path: str) -> str:
-    """An address without its password and its query, which may be a signature."""
-    try:
-        parts = urlsplit(path)
-    except ValueError:
-        return path
-    if not parts.netloc:
-        return path
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -59,6 +59,7 @@ class ObjaverseFiles:
         self.hub = HubDataset(config, downloader, REPOSITORY, REVISION, MAX_FILE_BYTES)
         self.copy = LocalCopy(config, REVISION)
         self._parallel = config.downloads
+        self._not_in_copy = _Tally()
 
     @cached_property
     def _reader(self) -> Reader:
@@ -129,6 +130,7 @@ class ObjaverseFiles:
                 yield folder, self._annotations(folder, uids, faults, lacking)
         faults.warn("objects have an annotation that is not as it should be, and are planned without that part of it")
         lacking.warn("objects have no annotation, and are planned without one")
+        self._not_in_copy.warn("of the dataset's own files are not whole in assets.local, and come from the hub")
 
     def _annotations(self, folder: str, uids: list[str], faults: _Tally, lacking: _Tally) -> dict[str, Annotation]:
         found = self._read(metadata_path(folder), lambda file: self._reader.annotations(file, folder, uids))
@@ -161,7 +163,9 @@ class ObjaverseFiles:
             try:
                 return read(file)
             except ValueError as error:
-                logger.warning("assets.local: %s is not used: %s", file, error)
+                self.copy.note_fault(file, str(error))
+        if self.copy.roots:
+            self._not_in_copy.note(path)
         return self.hub.read(path, read)
 
 

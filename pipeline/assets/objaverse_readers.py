@@ -109,7 +109,10 @@ class PackageReader:
 
 def chosen_reader() -> Reader:
     """The package's reader where the package is installed, else our own; the log says which."""
-    spec = importlib.util.find_spec(PACKAGE)
+    try:
+        spec = importlib.util.find_spec(PACKAGE)
+    except ValueError:  # somebody put a module of that name together by hand
+        spec = None
     if spec is None or not spec.origin:  # a folder of that name in the working directory is no package
         logger.info("Objaverse's files are read by the pipeline's own reader: the package objaverse is not installed")
         return OwnReader()
