@@ -81,8 +81,8 @@ def canonical(text: str) -> str:
     the address of a Sketchfab page, any other address as it is. Letters of uids stay: two that differ in case are two.
     """
     name = text.strip().strip("\"'").strip()[:MAX_NAME]
-    if _SHA256.fullmatch(name):
-        return name.lower()
+    if name.isalnum():
+        return name.lower() if _SHA256.fullmatch(name) else name
     for form in (_OBJAVERSE_FILE, _SKETCHFAB_PAGE):
         if found := form.fullmatch(name):
             return found[1]
