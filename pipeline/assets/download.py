@@ -71,15 +71,17 @@ class Downloader:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    def fetch(self, url: str, target: Path, max_bytes: int, sha256: str = "") -> None:
+    def fetch(self, url: str, target: Path, max_bytes: int, sha256: str = "", waits: bool = True) -> None:
         """Download `url` to `target`, which exists only once it is complete.
 
         Args:
             url: http(s), or `file://` below a mirror that the settings name.
             max_bytes: a larger file is refused.
             sha256: the checksum that it must have (64 hex digits); empty: the one that the server names, if it does.
+            waits: until the server takes requests again, where it takes none for a while.
 
         Raises:
+            Closed: the server takes no requests, and `waits` is false.
             AssetError: it is missing, access is denied, it is too large, its checksum differs, or the URL is invalid.
             Timeout: it took longer than `assets.timeout_s`, or the server stopped responding every time. The time in
                 which a server takes no requests does not count.
@@ -93,7 +95,7 @@ class Downloader:
                 if is_mirror(url):
                     self._copy(url, transfer)
                 else:
-                    self._attempts(url, transfer)
+                    self._attempts(url, transfer, waits)
             transfer.check()
             partial.replace(target)
         finally:
@@ -104,7 +106,7 @@ class Downloader:
             while chunk := file.read(CHUNK_BYTES):
                 transfer.add(chunk)
 
-    def _attempts(self, url: str, transfer: Transfer) -> None:
+    def _attempts(self, url: str, transfer: Transfer, waits: bool) -> None:
         """Try until the body is there, or the number of attempts or the time is used up.
 
         What the libraries raise is not chained to our errors: it has the whole address, and a log would print it.
@@ -115,6 +117,8 @@ class Downloader:
                 self._attempt(url, transfer)
                 return
             except Closed as closed:
+                if not waits:
+                    raise
                 self._wait_out(closed, transfer)
                 continue
             except _BAD_ADDRESS:

@@ -9,24 +9,27 @@ import json
 import logging
 import re
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import quote, unquote
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote
 
 from pipeline.assets.addresses import check_address
-from pipeline.assets.bundle import sha256_of
 from pipeline.assets.checks import CHECKS
 from pipeline.assets.config import AssetsConfig
+from pipeline.assets.github import GitHubFile, is_on_github
+from pipeline.assets.github_fetch import GitHubFetch
 from pipeline.assets.hub import HubDataset
+from pipeline.assets.name_lists import UID
+from pipeline.assets.objaverse_annotations import Annotation, described
 from pipeline.assets.objaverse_files import ObjaverseFiles
+from pipeline.assets.objaverse_xl_table import Entry, Faults, check_table, read_entries
 from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
-from pipeline.base.errors import ConfigError, Missing, Modified
+from pipeline.assets.wanted import Wanted
+from pipeline.base.errors import AssetError, ConfigError, Missing
+from pipeline.stages.stage import StageContext
 from pipeline.store.rows import Row
 from pipeline.values.licences import spdx
 
@@ -42,35 +45,49 @@ PARTS = {
     "sketchfab-alignment": "sketchfab/alignment.parquet",
     "smithsonian": "smithsonian/smithsonian.parquet",
 }
-COLUMNS = ("fileIdentifier", "license", "fileType", "sha256")
-BATCH_ROWS = 4096
-_GITHUB = re.compile(r"https://github\.com/([^/]+)/([^/]+)/blob/([0-9a-f]{40})/(.+)")
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+MAX_FORMAT = 40  # letters of an unsupported format's name
+_SEPARATORS = re.compile(r"[\s_-]+")
+_DETAILS = {file_format: json.dumps({"format": file_format}) for file_format in CHECKS}
+SKETCHFAB_PAGE = "https://sketchfab.com/3d-models/"
 
 
 class ObjaverseXLSource(RemoteSource):
     """The parts of the dataset that `assets.path` names, joined by commas (see `PARTS`); empty: the first of each kind.
 
-    Sketchfab's are the files of Objaverse 1.0, with their checksums.
+    Sketchfab's are the files of Objaverse 1.0, with the checksums that XL adds, and described by 1.0's annotations.
     """
 
     def __init__(self, config: AssetsConfig):
         super().__init__(config)
         self.dataset = HubDataset(config, self.downloader, REPOSITORY, REVISION, MAX_FILE_BYTES)
         self.objaverse = ObjaverseFiles(config, self.downloader)
+        self.github = GitHubFetch(config, self.downloader)
 
     def plan(self) -> Iterator[Row]:
         parts = [part.strip() for part in (self.config.path or "github,sketchfab,smithsonian").split(",")]
         unknown = [part for part in parts if part not in PARTS]
         if unknown:
             raise ConfigError(f"assets.path: Objaverse-XL has no part '{unknown[0]}'; there are: {', '.join(PARTS)}")
+        wanted = Wanted(self.config.objects, "assets.objects") if self.config.objects else None
         self.dataset.remove_leftovers()
         unread: Counter[str] = Counter()
+        faults = Faults(self.unplanned)
         for part in parts:
-            yield from self._plan_sketchfab(part) if part.startswith("sketchfab") else self._plan_web(part, unread)
+            entries = self._entries(part, faults)
+            if part.startswith("sketchfab"):
+                yield from self._plan_sketchfab(entries, wanted, faults)
+            else:
+                plan_one = _github_row if part.startswith("github") else _web_row
+                yield from _plan_files(entries, plan_one, wanted, faults, unread)
+        faults.conclude()
+        if wanted:
+            wanted.conclude(f"Objaverse-XL ({', '.join(parts)})", self.unplanned)
         if unread:
             kinds = ", ".join(f"{count} {kind}" for kind, count in unread.most_common())
             logger.warning("Objaverse-XL: left out, as their formats are not supported: %s", kinds)
+
+    def begin(self, batch: list[Row], context: StageContext) -> None:
+        self.github.begin(batch, context)
 
     def fetch(self, row: Row, folder: Path) -> Fetched:
         details = json.loads(row["details"])
@@ -89,80 +106,115 @@ class ObjaverseXLSource(RemoteSource):
         self.objaverse.copy.close()
 
     def _fetch_web(self, row: Row, file_format: str, folder: Path) -> Fetched:
-        found = _GITHUB.fullmatch(row["origin_uri"])
-        if not found:
-            check_address(row["origin_uri"])
-            return self.fetch_file(row["origin_uri"], file_format, row["sha256"], folder)
-        place = "/".join(quote(unquote(part)) for part in found.groups())
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="download-") as scratch:
-            file = Path(scratch, f"asset.{file_format}")
-            self.downloader.fetch(f"{self.config.github.rstrip('/')}/{place}", file, self.config.max_bytes)
-            with file.open("rb") as content:
-                is_pointer = content.read(len(_LFS_POINTER)) == _LFS_POINTER
-            if is_pointer:  # Git's Large File Storage has the file itself
-                address = f"{self.config.github_lfs.rstrip('/')}/{place}"
-                self.downloader.fetch(address, file, self.config.max_bytes)
-            if row["sha256"] and sha256_of(file) != row["sha256"]:
-                raise Modified(f"{row['origin_uri']}: its SHA-256 is {sha256_of(file)}, not {row['sha256']}")
-            return self.take_file(file, row["origin_uri"], file_format, folder)
+        address = row["origin_uri"]
+        if is_on_github(address):
+            return self.github.fetch(address, row["sha256"], folder)
+        check_address(address)
+        return self.fetch_file(address, file_format, row["sha256"], folder)
 
-    def _plan_sketchfab(self, part: str) -> Iterator[Row]:
+    def _plan_sketchfab(self, entries: Iterator[Entry], wanted: Wanted | None, faults: Faults) -> Iterator[Row]:
+        """By 1.0's folders, so that the annotations of one are held at a time; at the end those that 1.0 lacks."""
         folders = {uid: folder for folder, uids in self.objaverse.uids_by_folder().items() for uid in uids}
         lvis = self.objaverse.lvis_categories()
-        for address, license_, _, sha256 in self._annotations(part):
-            uid = address.rpartition("/")[2]
-            details = json.dumps({"folder": folders.get(uid, "")})
-            yield _index_row(uid, part, address, license_, sha256, details) | {
-                "lvis_category": lvis.get(uid, ""),
-                "split": "heldout" if uid in lvis else "",
-            }
+        by_folder: dict[str, list[_Sketchfab]] = {}
+        for entry in entries:
+            uid = entry.address.rpartition("/")[2]
+            if not UID.fullmatch(uid):
+                faults.note(entry.address, "it does not end in a uid of Sketchfab")
+            elif wanted is None or wanted.has(uid, entry.sha256, entry.address):
+                plain = entry.address == SKETCHFAB_PAGE + uid
+                packed = _Sketchfab(
+                    uid, "" if plain else entry.address, sys.intern(entry.license), bytes.fromhex(entry.sha256)
+                )
+                by_folder.setdefault(folders.get(uid, ""), []).append(packed)
+        del folders
+        uids = {folder: [packed.uid for packed in by_folder[folder]] for folder in sorted(by_folder.keys() - {""})}
+        for folder, annotations in self.objaverse.annotations(uids):
+            details = json.dumps({"folder": folder})
+            for packed in by_folder.pop(folder):
+                yield _sketchfab_row(packed, details, annotations.get(packed.uid), lvis.get(packed.uid, ""))
+        for packed in by_folder.get("", []):
+            yield _sketchfab_row(packed, json.dumps({"folder": ""}), None, lvis.get(packed.uid, ""))
 
-    def _plan_web(self, part: str, unread: Counter[str]) -> Iterator[Row]:
-        for address, license_, kind, sha256 in self._annotations(part):
-            file_format = kind.lower().lstrip(".")
-            if file_format not in CHECKS:
-                unread[sys.intern(file_format)] += 1
-                continue
-            uid = f"{part.partition('-')[0]}-{hashlib.sha256(address.encode()).hexdigest()[:24]}"
-            yield _index_row(uid, part, address, license_, sha256, sys.intern(json.dumps({"format": file_format})))
-
-    def _annotations(self, part: str) -> Iterator[tuple[str, str, str, str]]:
-        """(address, licence, file type, SHA-256) of every object, batch by batch.
+    def _entries(self, part: str, faults: Faults) -> Iterator[Entry]:
+        """The entries of a part.
 
         Raises:
-            ConfigError: they cannot be fetched or read.
+            ConfigError: the table cannot be fetched or read.
         """
-        self.dataset.read(PARTS[part], _check)
-        with pq.ParquetFile(self.dataset.kept(PARTS[part])) as parquet:
-            for batch in parquet.iter_batches(BATCH_ROWS, columns=list(COLUMNS)):
-                columns = ([value or "" for value in batch.column(name).to_pylist()] for name in COLUMNS)
-                yield from zip(*columns, strict=True)
+        self.dataset.read(PARTS[part], check_table)
+        return read_entries(self.dataset.kept(PARTS[part]), faults)
 
 
-def _check(file: Path) -> None:
-    try:
-        with pq.ParquetFile(file) as parquet:
-            names = parquet.schema_arrow.names
-    except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"it is not a Parquet file: {' '.join(str(error).split())[:200]}") from error
-    missing = [name for name in COLUMNS if name not in names]
-    if missing:
-        raise ValueError(f"it has no column {missing[0]}, only {', '.join(names)}")
+class _Sketchfab(NamedTuple):
+    """An entry of Sketchfab's as it is held in memory, 800,000 of them."""
+
+    uid: str
+    address: str  # empty: the plain one of its uid
+    license: str
+    sha256: bytes
 
 
-def _index_row(uid: str, part: str, address: str, license_: str, sha256: str, details: str) -> Row:
-    stem = unquote(address).rpartition("/")[2].rpartition(".")[0] if part.startswith("github") else ""
+def _plan_files(
+    entries: Iterator[Entry],
+    row_of: Callable[[Entry, str], Row],
+    wanted: Wanted | None,
+    faults: Faults,
+    unread: Counter[str],
+) -> Iterator[Row]:
+    """The rows of files on the web."""
+    for entry in entries:
+        file_format = (entry.file_type or PurePosixPath(entry.address).suffix).lower().lstrip(".")
+        if file_format not in CHECKS:
+            unread[sys.intern(file_format[:MAX_FORMAT]) or "without a type"] += 1
+            continue
+        try:
+            row = row_of(entry, file_format)
+        except (ValueError, AssetError) as error:
+            faults.note(entry.address, str(error))
+            continue
+        if wanted is None or wanted.has(row["uid"], entry.sha256, entry.address):
+            yield row
+
+
+def _github_row(entry: Entry, file_format: str) -> Row:
+    """Raises ValueError: it is not the address of a file on GitHub."""
+    file = GitHubFile.parse(entry.address)
+    stem = unquote(file.path).rpartition("/")[2].rpartition(".")[0]
+    return _row(file.uid, entry, _DETAILS[file_format]) | {
+        "name": _SEPARATORS.sub(" ", stem).strip(),
+        "creator": sys.intern(file.snapshot.repository.partition("/")[0]),
+    }
+
+
+def _web_row(entry: Entry, file_format: str) -> Row:
+    """Raises AssetError: it is not an address of the web."""
+    check_address(entry.address)
+    uid = f"smithsonian-{hashlib.sha256(entry.address.encode()).hexdigest()[:24]}"
+    return _row(uid, entry, _DETAILS[file_format])
+
+
+def _sketchfab_row(packed: _Sketchfab, details: str, annotation: Annotation | None, lvis_category: str) -> Row:
+    entry = Entry(packed.address or SKETCHFAB_PAGE + packed.uid, packed.license, "glb", packed.sha256.hex())
+    known = described(annotation, packed.uid) if annotation else {}
+    row = _row(packed.uid, entry, details)
+    said = {name: known[name] for name in ("name", "tags", "category", "creator", "license") if known.get(name)}
+    return row | said | {"lvis_category": lvis_category, "split": "heldout" if lvis_category else ""}
+
+
+def _row(uid: str, entry: Entry, details: str) -> Row:
+    """The index row of an object of which the table of the dataset is all that is known."""
     return {
         "uid": uid,
         "source": "objaverse-xl",
-        "origin_uri": address,
-        "name": re.sub(r"[\s_-]+", " ", stem).strip(),
+        "origin_uri": entry.address,
+        "name": "",
         "tags": [],
         "category": "",
         "lvis_category": "",
-        "license": spdx(license_),
-        "creator": sys.intern(address.split("/")[3]) if part.startswith("github") else "",
+        "license": spdx(entry.license),
+        "creator": "",
         "split": "",
-        "sha256": sha256,
+        "sha256": entry.sha256,
         "details": details,
     }

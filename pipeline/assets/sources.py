@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.base import plugins
+from pipeline.stages.stage import StageContext
 from pipeline.store.rows import Row
 
 # name -> where its class is; imported only when it is asked for. Packages may add others (docs/extend.md).
@@ -63,6 +64,12 @@ class AssetSource(ABC):
 
         Raises:
             ConfigError: there is nothing to read at `assets.path`, or it is not what this source reads.
+        """
+
+    def begin(self, batch: list[Row], context: StageContext) -> None:
+        """Called before the assets of a batch are fetched, for what they share; what cannot be had is left to `fetch`.
+
+        `context.scratch` is a folder that the worker may fill.
         """
 
     @abstractmethod

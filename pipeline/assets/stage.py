@@ -55,6 +55,7 @@ class AssetsStage(Stage[AssetsConfig]):
         self.room = Room(self.context.corpus, self.config)
 
     def process(self, batch: list[Row]) -> list[Row | Failure]:
+        self.source.begin(batch, self.context)
         if self.source.parallel == 1:
             return [self._store_or_fail(row) for row in batch]
         with ThreadPoolExecutor(self.source.parallel) as pool:

@@ -6,6 +6,7 @@ from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.base.errors import ConfigError
@@ -59,8 +60,7 @@ class IndexReader:
         try:
             with opening(None) as parquet:
                 self._footer = parquet.metadata
-            place = self._footer.schema.to_arrow_schema().names.index("shard")
-            ranges = [self._footer.row_group(g).column(place).statistics for g in range(self._footer.num_row_groups)]
+            ranges = self._ranges("shard")
             self._first = np.array([shards.min for shards in ranges])  # [G] shards, by row group
             self._last = np.array([shards.max for shards in ranges])
         except (OSError, ValueError, AttributeError, pa.ArrowException) as error:
@@ -80,6 +80,21 @@ class IndexReader:
             raise self._damaged(f"it has no shard {shard}")
         return rows_from_table(table if columns is None else with_added(table, columns).select(columns))
 
+    def count(self, prefix: str) -> int:
+        """How many objects have uids that begin with `prefix`; reads only the row groups that may have them.
+
+        Raises:
+            ConfigError: the file is damaged.
+        """
+        try:
+            with self._opening(self._footer) as parquet:
+                ranges = self._ranges("uid")
+                groups = [group for group, uids in enumerate(ranges) if uids.min[: len(prefix)] <= prefix <= uids.max]
+                uids = parquet.read_row_groups(groups, ["uid"]).column("uid")
+        except (OSError, ValueError, AttributeError, pa.ArrowException) as error:
+            raise self._damaged(str(error)) from error
+        return int(pc.sum(pc.starts_with(uids, prefix)).as_py() or 0)
+
     def _all(self, columns: list[str] | None) -> pa.Table:
         with self._opening(self._footer) as parquet:
             return parquet.read(columns)
@@ -93,6 +108,11 @@ class IndexReader:
                 table = parquet.read_row_groups(groups, None if columns is None else [*columns, "shard"])
             block = self._kept[key] = _Block(groups, table)
         return block.rows(shard)
+
+    def _ranges(self, column: str) -> list[pq.Statistics]:
+        """The smallest and the largest value of each row group."""
+        place = self._footer.schema.to_arrow_schema().names.index(column)
+        return [self._footer.row_group(group).column(place).statistics for group in range(self._footer.num_row_groups)]
 
     def _damaged(self, reason: str) -> ConfigError:
         return ConfigError(f"{self._path} cannot be read ({reason}): {PLAN_AGAIN}")

@@ -1,5 +1,6 @@
 """index.parquet by shards: what is read of it, and when."""
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import Corpus
@@ -75,3 +76,26 @@ def test_a_shard_that_is_not_there_and_a_file_that_is_none_are_told(corpus):
     corpus.write_text("PAR1", "index.parquet")
     with pytest.raises(ConfigError, match="restore a copy"):
         corpus.read_index(["uid"], 0)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "count"),
+    [("object-", 100), ("object-000", 10), ("object-0042", 1), ("o", 100), ("object-x", 0), ("a", 0), ("z", 0)],
+)
+def test_objects_are_counted_by_how_their_uids_begin(corpus, prefix, count):
+    write_index(corpus, [number // 7 for number in range(100)])
+    assert corpus.index().count(prefix) == count
+
+
+def test_counting_reads_only_where_such_objects_lie(corpus, monkeypatch):
+    write_index(corpus, [number // 7 for number in range(100)])
+    read: list[int] = []
+    real = pq.ParquetFile.read_row_groups
+
+    def reading(file, groups, columns):
+        read.extend(groups)
+        return real(file, groups, columns)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", reading)
+    assert corpus.index().count("object-003") == 10
+    assert read == [3]
