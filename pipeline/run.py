@@ -26,15 +26,16 @@ from pipeline.command.status_tables import duration, plan_table, status_table
 from pipeline.command.summary import failure_table, summary_tables, write_summary
 from pipeline.executors.machine import default_workers
 from pipeline.stages.registry import CORPUS_STAGES, PLUGIN_ERROR, SHARD_STAGES
+from pipeline.state.accepted_settings import AcceptedSettings
 from pipeline.state.ledger import Redo
-from pipeline.state.planning import count_objects, ensure_planned, keep_config
+from pipeline.state.planning import count_objects, ensure_planned
 from pipeline.state.records import find_manifest, read_manifest
 from pipeline.state.verify import repair, verify
 from pipeline.store.corpus_store import CorpusStore
 from pipeline.store.full_disk import is_full, what_is_full
 from pipeline.work.agenda import Agenda, due_corpus_stages, make_agenda
 from pipeline.work.corpus_runner import is_due, run_corpus_stage
-from pipeline.work.job import Job
+from pipeline.work.job import Job, ShardReport
 
 EXIT_WRONG, EXIT_USAGE, EXIT_STORAGE, EXIT_CRASH, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 3, 4, 130, 143
 
@@ -140,13 +141,10 @@ def _run(request: Request, corpus: CorpusStore, console: Console) -> int:
     shards = parse_shards(options.shards, manifest.shards)
     agenda = make_agenda(job, shard_stages, shards)
     _report_waiting(job, agenda, len(shards), console)
-    keep_config(corpus, request.config, [*shard_stages, *corpus_stages])
+    settings = AcceptedSettings(corpus, request.config)
     if agenda.chains:
-        executor = import_module(f"pipeline.executors.{options.executor}")
-        with StageProgress(agenda.totals, console) as progress:
-            executor.run(job, agenda.chains, options.workers, progress.report)
-        corpus.remove_leftovers()  # of workers that died in this run
-    ran = [stage for stage in corpus_stages if _run_corpus_stage(job, stage, options, console)]
+        _run_shard_stages(job, agenda, options, settings, console)
+    ran = [stage for stage in corpus_stages if _run_corpus_stage(job, stage, options, settings, console)]
     if not agenda.chains and not ran:
         failed = sum(agenda.failed.values())
         hint = f" ({failed} failures; --retry-failed tries them again)" if failed else ""
@@ -156,7 +154,19 @@ def _run(request: Request, corpus: CorpusStore, console: Console) -> int:
     return 0
 
 
-def _run_corpus_stage(job: Job, stage: str, options: Options, console: Console) -> bool:
+def _run_shard_stages(job: Job, agenda: Agenda, options: Options, settings: AcceptedSettings, console: Console) -> None:
+    executor = import_module(f"pipeline.executors.{options.executor}")
+    with StageProgress(agenda.totals, console) as progress:
+
+        def report(shard: ShardReport) -> None:
+            settings.accept(shard.stage)
+            progress.report(shard)
+
+        executor.run(job, agenda.chains, options.workers, report)
+    job.corpus.remove_leftovers()  # of workers that died in this run
+
+
+def _run_corpus_stage(job: Job, stage: str, options: Options, settings: AcceptedSettings, console: Console) -> bool:
     """Run a corpus stage if it is due; says whether it ran."""
     entry = CORPUS_STAGES[stage]
     forced = options.force and options.stage == stage
@@ -166,6 +176,7 @@ def _run_corpus_stage(job: Job, stage: str, options: Options, console: Console) 
     spread = partial(executor.spread, workers=options.workers)
     with console.status(f"{stage} …"):
         done = run_corpus_stage(entry, job.config, job.corpus, job.code_version, spread)
+    settings.accept(stage)
     console.print(f"{stage}: done in {duration(done.seconds)}", highlight=False)
     return True
 

@@ -14,6 +14,7 @@ import pytest
 from fakes import stages as fake_stages
 from fakes.corpus import UIDS, errors_of, uids_of
 from pipeline import Corpus
+from pipeline.base.errors import ConfigError
 from pipeline.run import main
 
 CONFIG = """
@@ -82,6 +83,25 @@ def test_the_whole_way(run, tmp_path, config_file):
     assert fake_stages.log_of(corpus).read_text().splitlines().count("pack") == 2  # its input had changed
     out, _ = run("--corpus", corpus.root)  # the config that was accepted is the stored one now
     assert "Nothing to do" in out
+
+
+def test_settings_that_a_stage_refuses_are_not_kept(run, tmp_path, config_file, monkeypatch):
+    corpus = Corpus(tmp_path / "corpus")
+    run("--corpus", corpus.root, "--config", config_file)
+
+    def refuse(self: object, *_: object) -> None:
+        raise ConfigError("there is no such model")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fake_stages.FakeFit, "setup", refuse)
+        patch.setattr(fake_stages.FakePack, "run", refuse)
+        _, err = run("--corpus", corpus.root, "--fit.num-gaussians", "5", "--force", expect=2)
+        assert "there is no such model" in err
+        run("--corpus", corpus.root, "--stage", "pack", "--pack.min-psnr", "5", expect=2)
+    out, _ = run("--corpus", corpus.root)
+    assert "Nothing to do" in out
+    stored = corpus.read_json("corpus.json")["config"]
+    assert stored["fit"]["num_gaussians"] == 3 and stored["pack"]["min_psnr"] == 0
 
 
 def test_stages_alone_end_in_the_same_corpus(run, tmp_path, config_file):
