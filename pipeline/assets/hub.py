@@ -38,7 +38,7 @@ class HubDataset:
         """
         self.endpoint = hub_address(config)
         self._repository, self._revision, self._max_bytes = repository, revision, max_bytes
-        self._downloader = downloader
+        self._downloader, self._config = downloader, config
         setting = "assets.endpoint" if config.endpoint else "HF_ENDPOINT"
         self._mirror = mirror_folder(self.endpoint, setting) if is_mirror(self.endpoint) else None
         if self._mirror is None:
@@ -46,7 +46,6 @@ class HubDataset:
                 check_address(self.endpoint)
             except AssetError as error:
                 raise ConfigError(f"{setting}: {error}; a mirror on a disk is written file:///folder") from error
-            announce_withheld(self.endpoint, config)
         host = quote(urlsplit(self.endpoint).netloc.rpartition("@")[2], safe="")
         self._cache = _cache_folder(config) / host / revision
 
@@ -87,6 +86,8 @@ class HubDataset:
         Raises:
             ConfigError: it cannot be fetched, or is not what it should be.
         """
+        if self._mirror is None:
+            announce_withheld(self.endpoint, self._config)  # here, as planning reads and the many workers do not
         file = self.kept(path)
         if self._mirror is None and file.is_file():
             try:

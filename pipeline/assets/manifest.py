@@ -15,7 +15,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.assets.addresses import check_address
+from pipeline.assets.addresses import check_address, shown
 from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
 from pipeline.base.errors import ConfigError
@@ -82,7 +82,7 @@ def _index_row(record: Record) -> Row:
     url = _text(record[REQUIRED])
     texts = {name: _text(record.get(name)) for name in TEXTS}
     if texts["split"] not in ("", *SPLITS):
-        raise ConfigError(f"assets.path: {url}: the split '{texts['split']}' is not one of {', '.join(SPLITS)}")
+        raise ConfigError(f"assets.path: {shown(url)}: the split '{texts['split']}' is not one of {', '.join(SPLITS)}")
     tags = record.get("tags") or []
     file_format = _text(record.get("format")) or _path(url).suffix
     return {

@@ -167,14 +167,18 @@ def test_a_proxy_does_not_see_what_is_for_this_machine(tokens, server, stranger,
 def test_an_endpoint_of_the_corpus_alone_gets_none_and_one_line_says_so(tokens, monkeypatch, tmp_path, caplog):
     _announce.cache_clear()
     config = AssetsConfig(endpoint="https://mirror.org", cache=str(tmp_path))
+    hub = HubDataset(config, Downloader(config), "datasets/x/y", "0", 1)
+    hub.kept("index").parent.mkdir(parents=True)
+    hub.kept("index").write_bytes(b"x")
     for _ in range(3):
-        HubDataset(config, Downloader(config), "datasets/x/y", "0", 1)
+        hub.read("index", bool)
     [line] = caplog.messages
     assert "https://mirror.org: HF_TOKEN is not sent to this address" in line
     assert "HF_ENDPOINT" in line
     caplog.clear()
+    _announce.cache_clear()
     monkeypatch.setenv("HF_ENDPOINT", "https://mirror.org/")
-    HubDataset(config, Downloader(config), "datasets/x/y", "0", 1)
+    hub.read("index", bool)
     assert not caplog.messages
     assert token_for("https://mirror.org/x", config) == HF
 
