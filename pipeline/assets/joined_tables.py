@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.keyed_table import MISSING, KeyedTable
 from pipeline.assets.named_tables import named_tables
-from pipeline.assets.sql import quoted, sql_text
+from pipeline.assets.sql import one_line, quoted, sql_text
 from pipeline.assets.table_keys import hash_of
-from pipeline.assets.where import check_where, one_line
+from pipeline.assets.where import check_where
 from pipeline.base.errors import ConfigError
 from pipeline.store.joined_table import JoinedTable
 from pipeline.store.schema import INDEX

@@ -33,11 +33,20 @@ def write_lines(file: Path, lines: Path, value_column: str, *, by_value: bool, i
     with file.open(encoding="utf-8-sig", errors="replace") as source, lines.open("wb") as target:
         members: Iterable[tuple[str, Any]] = _members(source)
         if by_value:
-            members = [(key, value) for value, keys in sorted(members) for key in keys]
+            members = _turned_round(members)
         for key, value in members:
             fields = value if isinstance(value, dict) else {value_column: value}
             row = {"uid": key} | {name: item for name, item in fields.items() if not is_key(name)}
             target.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+
+
+def _turned_round(members: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
+    """(key, value) of `{value: [keys]}`, by value."""
+    for value, keys in sorted(members, key=lambda member: member[0]):
+        if not isinstance(keys, list):
+            raise ValueError(f"{value[:80]!r} has no list of keys")
+        for key in keys:
+            yield key, value
 
 
 def _members(file: TextIO) -> Iterator[tuple[str, Any]]:

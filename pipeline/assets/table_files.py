@@ -14,7 +14,7 @@ from pipeline.assets.csv_form import csv_call, with_numbers
 from pipeline.assets.download import Downloader
 from pipeline.assets.json_members import first_name, write_lines
 from pipeline.assets.known_tables import KnownTable
-from pipeline.assets.sql import sql_text
+from pipeline.assets.sql import one_line, sql_text
 from pipeline.assets.table_keys import is_key
 from pipeline.base.errors import ConfigError, PipelineError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 FORMS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-MAX_BYTES = 20_000_000_000  # of one file, unpacked
+MAX_BYTES = 8_000_000_000  # of one file, unpacked
 CHUNK = 1 << 20
 _WEB = re.compile("https?://", re.IGNORECASE)
 
@@ -52,7 +52,7 @@ def read_file(
     except PipelineError as error:
         raise ConfigError(f"assets.annotations: {stored}: {error}") from error
     except (duckdb.Error, OSError, ValueError, csv.Error, RecursionError) as error:
-        told = " ".join(str(error).partition("Possible")[0].replace(f"{folder}/", "").split())[:300]
+        told = one_line(error).replace(f"{folder}/", "")
         if stored != address:  # a message of others may repeat the secrets
             told = type(error).__name__
         raise ConfigError(f"assets.annotations: {stored}: the table cannot be read ({told})") from error

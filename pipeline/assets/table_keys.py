@@ -5,6 +5,8 @@ import re
 COLUMNS = frozenset({"uid", "sha256", "file_identifier", "fileidentifier"})  # in small letters
 _KEY = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{64}|(?=\D*\d)[0-9A-Za-z]{20,64}|https?://\S+")
 
+_SKETCHFAB = "https://sketchfab[.]com/3d-models/(?:[^/?#]*-)?([0-9A-Za-z]+)"
+
 
 def is_key(column: str) -> bool:
     """Whether a column of this name holds keys."""
@@ -17,6 +19,11 @@ def looks_like_key(cell: str) -> bool:
 
 
 def hash_of(key: str) -> str:
-    """The SQL of a key's hash (64 bits): SHA-256 in any case, without space around it. It lasts for this process."""
+    """The SQL of a key's hash (64 bits), without space around it: of a SHA-256 in any case, of the uid that an address
+    of Sketchfab ends in. It lasts for this process."""
     bare = f"trim(coalesce({key}, ''))"
-    return f"hash(CASE WHEN regexp_full_match({bare}, '[0-9A-Fa-f]{{64}}') THEN lower({bare}) ELSE {bare} END)"
+    cases = (
+        f"WHEN regexp_full_match({bare}, '[0-9A-Fa-f]{{64}}') THEN lower({bare})",
+        f"WHEN regexp_full_match({bare}, '{_SKETCHFAB}') THEN regexp_extract({bare}, '{_SKETCHFAB}', 1)",
+    )
+    return f"hash(CASE {' '.join(cases)} ELSE {bare} END)"

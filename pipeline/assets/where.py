@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from pipeline.assets.sql import one_line
 from pipeline.base.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,18 +46,13 @@ def check_where(connection: "DuckDBPyConnection", expression: str, view: str, co
         raise ConfigError(f"assets.where: the expression gives {kind.lower()}, not true or false")
 
 
-def one_line(error: Exception) -> str:
-    """DuckDB's message without the picture of the statement below it."""
-    return " ".join(re.split(r"\n\s*\n|\nLINE ", str(error))[0].split())[:300]
-
-
 def _parts(connection: "DuckDBPyConnection", expression: str) -> Iterator[dict[str, Any]]:
     """The parts of the expression, those inside others too."""
     for text in (
         f"SELECT {expression}",
         f"SELECT ({expression}\n)",
     ):  # no bracket closes more than the expression opens
-        tree = json.loads(connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()[0][0])
+        tree = _tree(connection, text)
         if tree["error"] and tree["error_type"] == "parser":
             raise ConfigError(f"assets.where: it is not an SQL expression: {' '.join(tree['error_message'].split())}")
         statements = [statement["node"] for statement in tree.get("statements", ())]
@@ -72,14 +68,30 @@ def _is_alone(select: dict[str, Any]) -> bool:
     return one and not any(select.get(key) for key in others)
 
 
+def _tree(connection: "DuckDBPyConnection", text: str) -> dict[str, Any]:
+    """What DuckDB's parser makes of a text."""
+    import duckdb
+
+    try:
+        serialized = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()[0][0]
+        tree: dict[str, Any] = json.loads(serialized)
+    except RecursionError as error:
+        raise ConfigError("assets.where: the expression is nested too deeply") from error
+    except duckdb.Error as error:
+        raise ConfigError(f"assets.where: {one_line(error)}") from error
+    return tree
+
+
 def _below(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        if "class" in value:
-            yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _below(item)
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if "class" in value:
+                yield value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
 def _volatile(connection: "DuckDBPyConnection") -> set[str]:

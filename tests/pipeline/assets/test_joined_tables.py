@@ -140,11 +140,23 @@ def test_json_objects_by_key(tmp_path):
     assert annotations["chair"]["size"]["x"] == 1.5
 
 
+def test_an_address_of_sketchfab_is_its_uid(tmp_path):
+    rows = f"https://sketchfab.com/3d-models/a-red-chair-{CHAIR},1\nhttps://sketchfab.com/3d-models/{ODD},2\n"
+    annotations, _ = joined(write(tmp_path / "t.csv", f"fileIdentifier,n\n{rows}"))
+    assert annotations["chair"] == {"n": 1} and annotations["odd"] == {"n": 2}
+
+
 def test_lvis_is_turned_round(tmp_path):
     path = tmp_path / "lvis-annotations.json.gz"
     path.write_bytes(gzip.compress(json.dumps({"stool": [CHAIR], "armchair": [CHAIR, TABLE]}).encode()))
     annotations, _ = joined(f"lvis:{path}")
     assert annotations["chair"] == annotations["table"] == {"lvis_label": "armchair"}  # the first by name
+
+
+def test_lvis_of_another_form_is_told(tmp_path):
+    path = write(tmp_path / "captions.json", json.dumps({CHAIR: "a chair"}))
+    with pytest.raises(ConfigError, match=f"captions.json: the table cannot be read .'{CHAIR}' has no list of keys"):
+        joined(f"lvis:{path}")
 
 
 def test_columns_of_two_tables_are_told_apart_whatever_their_order(tmp_path, caplog):
