@@ -2,6 +2,7 @@ import csv
 import hashlib
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -55,6 +56,15 @@ def test_triplets_are_the_joined_rows_by_split(corpus, tmp_path):
     assert rows[2].keys() == set(triplets_schema().names)
     for column, value in whole.items():
         np.testing.assert_equal(rows[2][column], value, err_msg=column)
+
+
+def test_shards_of_six_digits_are_packed_after_those_of_five(corpus):
+    for table in ("assets", "views", "gaussians", "captions", "embeddings"):
+        Path(corpus.shard_path(table, 2)).rename(corpus.shard_path(table, 100_000))
+        Path(corpus.shard_path(table, 1)).rename(corpus.shard_path(table, 10_001))  # as text, it comes after 100000
+    assert pack(corpus)["triplets"] == 6
+    assert [row["uid"] for row in packed_rows(corpus, "train")] == [f"ball-{i:03d}" for i in range(4)]
+    assert [row["uid"] for row in packed_rows(corpus, "heldout")] == ["ball-005"]
 
 
 def test_the_order_of_rows_may_differ_between_tables(tmp_path):
