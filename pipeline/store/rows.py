@@ -25,10 +25,10 @@ def table_from_rows(rows: Iterable[Row], schema: pa.Schema) -> pa.Table:
         KeyError: a row lacks a column of the schema or has one that it does not know.
         pyarrow.ArrowInvalid: a value does not fit its column.
     """
-    rows = list(rows)
+    rows, names = list(rows), set(schema.names)
     for row in rows:
-        if row.keys() != set(schema.names):
-            missing, unknown = set(schema.names) - row.keys(), row.keys() - set(schema.names)
+        if row.keys() != names:
+            missing, unknown = names - row.keys(), row.keys() - names
             raise KeyError(
                 f"object {row.get('uid')}: missing columns {sorted(missing)}, unknown columns {sorted(unknown)}"
             )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-RUN_BYTES = 1 << 27  # of Arrow columns that are sorted at once; memory peaks at about three times this
-_BATCH_ROWS = 2048  # of a run's file that are read at once
+RUN_BYTES = 1 << 26  # of Arrow columns that are sorted at once; memory peaks at some multiples of this
+_PARTS = 64  # of a run, each of which is read at once
 _PACKED = pa.ipc.IpcWriteOptions(compression="lz4")
 
 OnRepeated = Callable[[pa.Table], None]
@@ -73,11 +73,12 @@ class _Run:
 
     def __init__(self, file: Path, table: pa.Table):
         with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=_PACKED) as writer:
-            writer.write_table(table, max_chunksize=_BATCH_ROWS)
-        firsts = range(0, table.num_rows, _BATCH_ROWS)
-        self.firsts: list[str] = table.column("uid").take(pa.array(firsts, pa.int64())).to_pylist()  # of each batch
-        self._rest = table.slice(0, 0)
-        self._next = 0  # batch
+            rows = -(-table.num_rows // _PARTS) or 1
+            writer.write_table(table.combine_chunks(), max_chunksize=rows)
+        firsts = pa.array(range(0, table.num_rows, rows), pa.int64())
+        self.firsts: list[str] = table.column("uid").take(firsts).to_pylist()  # of each part
+        self._rest = table.schema.empty_table()  # an empty slice would hold the whole table
+        self._next = 0  # part
         self._file = pa.OSFile(str(file), "rb")
         self._reader = pa.ipc.open_file(self._file)
 

@@ -1,5 +1,7 @@
 """Planning: what is kept of it, and what happens when a corpus is planned again."""
 
+from pathlib import Path
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -7,8 +9,11 @@ from fakes.corpus import fake_config
 from pipeline import Corpus
 from pipeline.base.errors import ConfigError
 from pipeline.stages.config import Config
+from pipeline.state import listing
+from pipeline.state.listing import split_of
 from pipeline.state.planning import INDEX_GROUP_ROWS, count_objects, ensure_planned, keep_config
 from pipeline.state.records import read_manifest
+from pipeline.store.uid_order import ordered_by_uid
 
 
 def unplanned(corpus: Corpus) -> list[tuple[str, str]]:
@@ -34,6 +39,31 @@ def test_what_cannot_be_planned_is_kept_and_counted(fakes, tmp_path, caplog):
     counted = count_objects(config.assets)
     assert (counted.objects, counted.shards, counted.splits, counted.unplanned) == (3, 1, manifest.splits, 4)
     assert [record.message for record in caplog.records] == [line]
+
+
+@pytest.mark.parametrize("run_bytes", [1 << 30, 50_000])
+def test_rows_are_the_same_whether_sorted_in_memory_or_through_files(fakes, tmp_path, monkeypatch, run_bytes):
+    scratch: list[Path] = []
+
+    def ordered(tables, folder, on_repeated):
+        scratch.append(folder)
+        yield from ordered_by_uid(tables, folder, on_repeated, run_bytes)
+        assert folder.exists() == (run_bytes < 1 << 30)
+
+    monkeypatch.setattr(listing, "ordered_by_uid", ordered)
+    monkeypatch.setattr(listing, "ROWS_AT_ONCE", 500)
+    corpus, size = Corpus(tmp_path / "corpus"), INDEX_GROUP_ROWS // 2 + 3
+    uids = [f"{'éaz'[number % 3]}-{number * 7919 % 10_007}" for number in range(10_007)]
+    config = fake_config(",".join([*uids, uids[5]]), assets={"shard_size": size})
+    assert ensure_planned(corpus, config).objects == len(uids)
+    expected = [(uid, i // size, split_of(uid, config.assets)) for i, uid in enumerate(sorted(uids))]
+    assert [(row["uid"], row["shard"], row["split"]) for row in corpus.read_index()] == expected
+    groups = pq.read_metadata(corpus.path("index.parquet"))
+    assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [4096, 4096, 10_007 - 2 * 4096]
+    assert unplanned(corpus) == [
+        (f"fake:{uids[5]}", f"another entry has the uid {uids[5]!r}, too: the first is planned")
+    ]
+    assert scratch[0].parent == tmp_path / "corpus" / ".tmp" and not scratch[0].exists()
 
 
 def test_what_a_source_notes_is_kept(fakes, tmp_path):

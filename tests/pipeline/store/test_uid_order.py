@@ -48,6 +48,19 @@ def test_pieces_are_of_about_a_runs_size(tmp_path):
     assert len(pieces) >= 5 and max(piece.nbytes for piece in pieces) < size / 2
 
 
+def test_no_more_than_some_runs_are_in_memory(tmp_path):
+    def parts():
+        for start in range(0, 40_000, 400):
+            uids = [f"{number * 7919 % 40_000:06d}" for number in range(start, start + 400)]
+            yield pa.table({"uid": uids, "text": [f"{uid}" * 200 for uid in uids]})
+
+    before, peak = pa.total_allocated_bytes(), 0
+    for piece in ordered_by_uid(parts(), tmp_path, lambda rows: None, run_bytes=1_000_000):
+        peak = max(peak, pa.total_allocated_bytes() - before)
+        assert piece.num_rows < 4000
+    assert peak < 16_000_000  # of 48 MB
+
+
 def test_one_uid_a_thousand_times_is_one_row(tmp_path):
     repeated: list[int] = []
     order = ordered_by_uid(tables(["a"] * 1000), tmp_path, lambda rows: repeated.append(rows.num_rows), run_bytes=2000)
