@@ -59,9 +59,11 @@ class AssetsConfig(Section):
     github_lfs: str = runtime("https://media.githubusercontent.com/media")
     """objaverse-xl: the same for files in Git Large File Storage."""
     github_git: str = runtime("https://github.com")
-    """objaverse-xl: URL of the repositories themselves, for `git fetch`: ADDRESS/OWNER/REPOSITORY."""
+    """objaverse-xl: URL of the repositories themselves, for `git fetch`: ADDRESS/OWNER/REPOSITORY (https:// or
+    file://). Where only `github` names a mirror, git is not used."""
     repository_objects: int = runtime(8, ge=0)
-    """objaverse-xl: more planned objects of one repository than this are fetched by git, at once; 0: never."""
+    """objaverse-xl: more planned objects of one repository than this are fetched by git, at once, and so is any while
+    GitHub limits requests for single files; 0: never."""
     rate_share: float = runtime(0.8, gt=0, le=1)
     """Share of a server's published limit of requests that this machine uses."""
     downloads: int = runtime(4, ge=1)

@@ -18,6 +18,7 @@ from pipeline.assets.addresses import is_loopback, is_private, origin, shown
 from pipeline.base.errors import AssetError, ConfigError
 
 LOOK_S = 0.05  # between two looks at how much has arrived
+MAX_OUTPUT_BYTES = 100_000_000  # of a command that reads: the list of a folder of a million files
 SAID_BYTES = 300  # of git's own words that are passed on
 LIMITED = 'ulimit -v 4000000 2>/dev/null; exec "$@"'  # 4 GB of memory: what is small when packed may be large
 SECRETS = ("HF_TOKEN", "GITHUB_TOKEN")  # of the environment, that git has no business with
@@ -83,16 +84,31 @@ class Git:
                     raise
         self._network(command, names, address, deadline, {"http.followRedirects": "initial"})
 
-    def run(self, *command: str, said: bytes = b"") -> bytes:
+    def run(self, *command: str) -> bytes:
         """The output of a command that reads what is there already; it reaches no network.
 
         Raises:
-            GitFailed: as git says.
+            GitFailed: as git says, or it says too much.
         """
-        done = subprocess.run(self._argv(command), input=said, capture_output=True, env=self._environment("", {}))
-        if done.returncode:
-            raise GitFailed(_one_line(done.stderr))
-        return done.stdout
+        with tempfile.TemporaryFile() as words:
+            process = subprocess.Popen(
+                self._argv(command),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=words,
+                env=self._environment("", {}),
+                process_group=0,
+            )
+            with process:
+                assert process.stdout is not None
+                output = process.stdout.read(MAX_OUTPUT_BYTES + 1)
+                if len(output) > MAX_OUTPUT_BYTES:
+                    _end(process)
+                    raise GitFailed(f"git {command[0]} gives more than {MAX_OUTPUT_BYTES} bytes")
+            words.seek(0)
+            if process.returncode:
+                raise GitFailed(_one_line(words.read(1 << 16)))
+        return output
 
     def copy_blob(self, name: str, target: Path) -> None:
         """Write a blob that is there already to a file.

@@ -2,9 +2,11 @@
 
 import itertools
 import logging
+import re
 import shutil
 import tempfile
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,6 +23,7 @@ from pipeline.base.errors import AssetError
 
 logger = logging.getLogger(__name__)
 
+_GONE = re.compile(r"not found|could not read Username|returned error: (?:401|404|410|451)")
 MAX_BYTES = 2_000_000_000  # of all repositories that a worker holds at once
 ROUNDS = 5  # of fetches: models, their material libraries, the textures of these; links take one more
 
@@ -40,8 +43,8 @@ class Repositories:
         self._refused: set[Snapshot] = set()
         self._scratch: Path | None = None
         self._numbers = itertools.count()
-        self._is_possible = config.repository_objects > 0 and is_installed()
-        if config.repository_objects and not self._is_possible:
+        self._is_possible = config.repository_objects > 0 and not _has_mirror_of_files_alone(config) and is_installed()
+        if config.repository_objects and not is_installed():
             logger.warning("git is not installed: objects of one repository are fetched one by one")
 
     def begin(self, files: Sequence[GitHubFile], scratch: Path, planned: Callable[[Snapshot], int]) -> None:
@@ -110,13 +113,14 @@ class Repositories:
 
     def _bring(self, snapshot: Snapshot, repository: Repository, files: Sequence[GitHubFile]) -> None:
         """Fetch all that these objects need, all at once: the models first, then what they name, and so on."""
+        deadline = time.monotonic() + self._config.timeout_s
         try:
             for _ in range(ROUNDS):
                 wanted: set[Entry] = set()
                 files = [file for file in files if self._lacks(file, repository, wanted)]
                 if not wanted:
                     return
-                repository.bring(wanted)
+                repository.bring(wanted, deadline)
         except GitFailed as error:
             self.give_up(snapshot, error)
 
@@ -138,4 +142,13 @@ class Repositories:
     def _refuse(self, snapshot: Snapshot, error: GitFailed) -> None:
         if snapshot not in self._refused:
             self._refused.add(snapshot)
-            logger.warning("%s: git cannot fetch it (%s); its files are fetched one by one", snapshot, error)
+            # That a repository is gone, the ledger tells of each of its objects.
+            level = logging.INFO if _GONE.search(str(error)) else logging.WARNING
+            logger.log(level, "%s: git cannot fetch it (%s); its files are fetched one by one", snapshot, error)
+
+
+def _has_mirror_of_files_alone(config: AssetsConfig) -> bool:
+    """Whether the settings send requests for single files elsewhere, and say nothing of repositories: GitHub itself is
+    not asked behind the back of a mirror."""
+    usual = AssetsConfig()
+    return config.github != usual.github and config.github_git == usual.github_git

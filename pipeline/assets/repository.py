@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from pipeline.assets.git_forms import MAX_LINK_BYTES, link_target
 from pipeline.base.errors import AssetError, Missing
 
 MAX_LINKS = 8  # that follow each other on the way to a file
+MAX_SIMILAR = 100  # folders whose paths differ by case alone
 TREE, LINK = "040000", "120000"
 FILES = ("100644", "100755", "100664", LINK)
 
@@ -41,6 +43,7 @@ class Repository:
         self._git, self._address, self._token, self._seconds = git, address, token, seconds
         self._lock = threading.RLock()
         self._folders: dict[str, dict[str, Entry]] = {}
+        self._folded: dict[str, dict[str, list[str]]] = {}
         self._here: set[str] = set()
         self._sizes: dict[str, int] = {}
         git.fetch(address, [commit], time.monotonic() + seconds, token, depth=1)
@@ -60,17 +63,19 @@ class Repository:
             found = [(PurePosixPath(), self._root)]
             for part in path.parts:
                 found = [
-                    (folder / name, entry)
-                    for folder, tree in found
+                    (folder / name, self._list(tree.name)[name])
+                    for folder, tree in found[:MAX_SIMILAR]
                     if tree.mode == TREE
-                    for name, entry in self._list(tree.name).items()
-                    if folded(name) == folded(part)
+                    for name in self._names(tree.name).get(folded(part), ())
                 ]
         files = [place for place, entry in found if entry.mode in FILES]
         return files[0] if len(files) == 1 else None
 
-    def bring(self, entries: Iterable[Entry]) -> None:
+    def bring(self, entries: Iterable[Entry], deadline: float | None = None) -> None:
         """Fetch the contents of files, all at once.
+
+        Args:
+            deadline: on the monotonic clock; None: as many seconds as there were for the commit.
 
         Raises:
             GitFailed: they did not come; nothing more is fetched by this object.
@@ -82,7 +87,7 @@ class Repository:
             if self.problem:
                 raise GitFailed(self.problem)
             try:
-                self._git.fetch(self._address, names, time.monotonic() + self._seconds, self._token)
+                self._git.fetch(self._address, names, deadline or time.monotonic() + self._seconds, self._token)
             except GitFailed as error:
                 self.problem = str(error)
                 raise
@@ -126,6 +131,15 @@ class Repository:
             return None
         text = self._git.run("cat-file", "blob", link.name)
         return link_target(text.decode("utf-8", "replace"), path)
+
+    def _names(self, tree: str) -> dict[str, list[str]]:
+        """A folder's names by what they are without case."""
+        if tree not in self._folded:
+            names: dict[str, list[str]] = defaultdict(list)
+            for name in self._list(tree):
+                names[folded(name)].append(name)
+            self._folded[tree] = names
+        return self._folded[tree]
 
     def _size(self, entry: Entry) -> int:
         if entry.name not in self._sizes:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pipeline.assets.bundle import sha256_of
 from pipeline.assets.download import Downloader
+from pipeline.assets.gather import AssetFiles
 from pipeline.assets.git_forms import Pointer, fits, read_link, read_pointer
 from pipeline.assets.github import Snapshot, file_url
 from pipeline.base.errors import AssetError, Missing, Modified, Unreachable
@@ -59,7 +60,7 @@ class NoTree:
         return None
 
 
-class RepositoryFiles:
+class RepositoryFiles(AssetFiles):
     """The `AssetFiles` of one asset; its root is the repository's.
 
     Args:

@@ -179,11 +179,30 @@ def test_a_server_that_refuses_is_told_once_and_files_are_fetched_singly(hub, se
     files = chairs()
     name = publish(server, hub, files)
     server.refusal = lambda path: (code, {"WWW-Authenticate": "Basic"} if code == 401 else {})
+    caplog.set_level("INFO")
     started = time.monotonic()
     assert len(run(hub, server, tmp_path, *entries(files, name)).rows) == MANY
     assert time.monotonic() - started < 60  # nobody was asked for a password
     assert caplog.text.count("its files are fetched one by one") == 1
     assert NAME in caplog.text
+    warned = any(record.levelname == "WARNING" and NAME in record.getMessage() for record in caplog.records)
+    assert warned == (code in (429, 500))  # what is gone, the ledger tells
+
+
+def test_github_is_not_asked_behind_the_back_of_a_mirror(hub, server, tmp_path):
+    files = chairs()
+    name = publish(server, hub, files)
+    store = hub.run(tmp_path, *entries(files, name), repository_objects=8)  # and github_git as it is by default
+    assert len(store.rows) == MANY
+    assert not (store.scratch / "repositories").exists()
+
+
+def test_a_folder_that_lists_too_much_is_left_to_single_files(hub, server, tmp_path, monkeypatch, caplog):
+    files = chairs()
+    name = publish(server, hub, files)
+    monkeypatch.setattr(git_command, "MAX_OUTPUT_BYTES", 200)
+    assert len(run(hub, server, tmp_path, *entries(files, name)).rows) == MANY
+    assert "git ls-tree gives more than 200 bytes" in caplog.text
 
 
 def test_without_git_files_are_fetched_singly(hub, server, tmp_path, monkeypatch, caplog):
