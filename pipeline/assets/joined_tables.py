@@ -2,7 +2,7 @@
 
 import json
 import logging
-import tempfile
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.keyed_table import MISSING, KeyedTable
-from pipeline.assets.named_tables import named_tables
+from pipeline.assets.named_tables import NamedTable, named_tables
 from pipeline.assets.sql import one_line, quoted, sql_text
 from pipeline.assets.table_keys import hash_of
 from pipeline.assets.where import check_where
@@ -62,11 +62,14 @@ class JoinReport:
 class JoinedTables:
     """The tables that `assets.annotations` names, joined by uid, SHA-256 or file identifier. A context manager.
 
-    Tables lie in a temporary folder; what is held in memory is 16 bytes a key.
+    Tables lie in temporary files; what is held of them in memory is 16 bytes a key.
     """
 
-    def __init__(self, config: AssetsConfig):
+    def __init__(self, config: AssetsConfig, scratch: Path):
         """Read the tables and check the expression.
+
+        Args:
+            scratch: folder for temporary files, made where there are tables.
 
         Raises:
             ConfigError: DuckDB is not installed, a table is not there or has no key, or the expression is wrong.
@@ -78,8 +81,8 @@ class JoinedTables:
         self._matched: Counter[str] = Counter()
         self._seen = self._left_out = self._shortened = 0
         self._active = bool(self._where or config.annotations.strip())
+        self._folder = scratch / "tables"
         if self._active:
-            self._folder = tempfile.TemporaryDirectory(prefix="clip-gs-tables-", ignore_cleanup_errors=True)
             try:
                 self._open(config)
             except BaseException:
@@ -96,10 +99,9 @@ class JoinedTables:
 
     def close(self) -> None:
         """Remove what was copied; `report` still answers."""
-        if self._active:
-            self._folder.cleanup()
         if self._connection is not None:
             self._connection.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def apply(self, rows: pa.Table) -> pa.Table:
         """Those of the rows (columns of INDEX) for which `assets.where` is true, with `annotations`: a JSON object each
@@ -145,20 +147,26 @@ class JoinedTables:
                 "assets.annotations and assets.where need the Python package 'duckdb': "
                 "pip install 'clip-gs-corpus[tables]'"
             ) from error
-        folder = Path(self._folder.name)
-        database = folder / "tables.duckdb"
-        with duckdb.connect(database, config=_SETTINGS | {"temp_directory": str(folder)}) as reading:
-            for number, named in enumerate(named_tables(config.annotations)):
-                below = folder / str(number)
-                below.mkdir()
-                self._tables.append(KeyedTable(reading, named, below, config))
-        database.unlink()
+        named = named_tables(config.annotations)
+        if named:
+            self._read(duckdb, named, config)
         self._columns = _column_names(self._tables)
         self._connection = duckdb.connect(config=_SETTINGS | {"enable_external_access": False})
         self._connection.execute("SET lock_configuration = true")
         self._connection.register("joined", self._join(INDEX.empty_table()))
         if self._where:
             check_where(self._connection, self._where, "joined", [*OWN, *chain.from_iterable(self._columns)])
+
+    def _read(self, duckdb: Any, named: list[NamedTable], config: AssetsConfig) -> None:
+        """Read the tables, by a database on the disk."""
+        self._folder.mkdir(parents=True)
+        database = self._folder / "tables.duckdb"
+        with duckdb.connect(database, config=_SETTINGS | {"temp_directory": str(self._folder)}) as reading:
+            for number, table in enumerate(named):
+                below = self._folder / str(number)
+                below.mkdir()
+                self._tables.append(KeyedTable(reading, table, below, config))
+        database.unlink()
 
     def _join(self, rows: pa.Table) -> pa.Table:
         """The columns that the expression knows, those of the tables null where they do not know an object."""

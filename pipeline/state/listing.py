@@ -72,7 +72,7 @@ class Listing:
         Raises:
             ConfigError: the source or a joined table cannot be read, or there is nothing that can be planned.
         """
-        with JoinedTables(self._config) as joined:
+        with JoinedTables(self._config, scratch) as joined:
             tables: Iterator[pa.Table] = map(joined.apply, self._tables())
             if self._config.limit:
                 tables = drawn(tables, self._config.limit)

@@ -41,9 +41,14 @@ def index_rows() -> pa.Table:
 
 def joined(tables: object = "", where: str = "") -> tuple[dict[str, dict], JoinReport]:
     """Annotations by name of the objects that are kept, and the report."""
-    with JoinedTables(AssetsConfig(annotations=str(tables), where=where)) as tables_:
-        kept = pa.concat_tables([tables_.apply(index_rows().slice(start, 2)) for start in (0, 2)])
-        report = tables_.report()
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder, "scratch")
+        try:
+            with JoinedTables(AssetsConfig(annotations=str(tables), where=where), scratch) as tables_:
+                kept = pa.concat_tables([tables_.apply(index_rows().slice(start, 2)) for start in (0, 2)])
+                report = tables_.report()
+        finally:
+            assert not list(scratch.rglob("*"))
     assert kept.schema == INDEX
     texts = kept.select(["name", "annotations"]).to_pylist()
     return {row["name"]: json.loads(row["annotations"] or "{}") for row in texts}, report
@@ -181,7 +186,7 @@ def test_the_text_is_the_same_every_time_and_plain_json(tmp_path):
         "picture": [b"\x00"],
     }
     pq.write_table(pa.table(columns), path)
-    with JoinedTables(AssetsConfig(annotations=str(path))) as tables:
+    with JoinedTables(AssetsConfig(annotations=str(path)), tmp_path) as tables:
         text = tables.apply(index_rows()).column("annotations")[0].as_py()
     assert json.loads(text, parse_constant=pytest.fail) == {
         "a": [1.0, None, None],
@@ -226,7 +231,7 @@ def test_many_rows_and_batches_keep_their_order(tmp_path):
     pq.write_table(pa.table({"uid": uids[::-1], "n": list(range(150_000))[::-1]}), tmp_path / "t.parquet")
     base = index_rows().slice(0, 1)
     rows = pa.concat_tables([base] * 3).set_column(0, INDEX.field("uid"), pa.array([uids[-1], "?", uids[7]]))
-    with JoinedTables(AssetsConfig(annotations=str(tmp_path / "t.parquet"))) as tables:
+    with JoinedTables(AssetsConfig(annotations=str(tmp_path / "t.parquet")), tmp_path) as tables:
         assert tables.apply(rows).column("annotations").to_pylist() == ['{"n":149999}', "{}", '{"n":7}']
 
 
@@ -251,7 +256,6 @@ def test_tables_that_cannot_be_joined(tmp_path, name, content, message):
     with pytest.raises(ConfigError, match=message) as error:
         joined(path)
     assert str(error.value).startswith(f"assets.annotations: {path}: ") and "\n" not in str(error.value)
-    assert not list(Path(tempfile.gettempdir()).glob("clip-gs-tables-*/*/table*"))
 
 
 def test_names_and_places_that_are_not_there(tmp_path):

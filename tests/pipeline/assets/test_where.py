@@ -16,7 +16,7 @@ def kept(tmp_path, where: str) -> list[str]:
     table.write_text("uid,aesthetic_score,is_transparent,code\na,6,False,x\nb,5,True,1\nc,,False,2\n", encoding="utf-8")
     texts = dict.fromkeys(INDEX.names, "") | {"tags": ["red", "old"], "shard": None, "source": "test"}
     rows = table_from_rows([texts | {"uid": uid, "name": f"object {uid}"} for uid in "abcd"], INDEX)
-    with JoinedTables(AssetsConfig(annotations=str(table), where=where)) as tables:
+    with JoinedTables(AssetsConfig(annotations=str(table), where=where), tmp_path / "scratch") as tables:
         return tables.apply(rows).column("uid").to_pylist()
 
 
@@ -85,7 +85,7 @@ def test_what_is_refused_in_one_line(tmp_path, where, line):
 
 def test_no_file_can_be_read_or_written(tmp_path):
     """Even if an expression got through, DuckDB itself has no way out."""
-    with JoinedTables(AssetsConfig(where="true")) as tables:
+    with JoinedTables(AssetsConfig(where="true"), tmp_path) as tables:
         for statement in (
             "SELECT * FROM read_csv('/etc/passwd')",
             f"COPY (SELECT 1) TO '{tmp_path / 'out.csv'}'",
