@@ -21,7 +21,7 @@ from urllib3.util import Retry
 
 from pipeline.assets.addresses import is_loopback, next_address, origin, shown
 from pipeline.assets.config import AssetsConfig
-from pipeline.assets.credentials import Credentials
+from pipeline.assets.credentials import Credentials, Trust
 from pipeline.assets.failures import PASSING, given_up, reason
 from pipeline.assets.mirrors import Mirrors, check_settings, is_mirror
 from pipeline.assets.refusals import Refusal, status_line
@@ -57,6 +57,7 @@ class Downloader:
         self._config = config
         self.mirrors = Mirrors(config)
         self._windows = Windows(config)
+        self._trust = Trust()
         self._pace = _Pace(config.requests_per_second)
         self._retry = Retry(
             total=config.retries,
@@ -121,6 +122,9 @@ class Downloader:
                     raise
                 self._wait_out(closed, transfer)
                 continue
+            except _TokenRefused:
+                transfer.is_token_refused = True
+                continue
             except _BAD_ADDRESS:
                 raise AssetError(f"{transfer.name}: it is not the URL of a file") from None
             except (requests.RequestException, HTTPError, Passing) as error:
@@ -156,7 +160,7 @@ class Downloader:
         transfer.wait(wait + spread_s(wait))
 
     def _attempt(self, url: str, transfer: Transfer) -> None:
-        credentials = Credentials(url, self._config)
+        credentials = Credentials(url, self._config, self._trust, with_token=not transfer.is_token_refused)
         self._pace.wait()
         with (
             self._windows.enter(url) as ticket,
@@ -171,8 +175,11 @@ class Downloader:
             if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and transfer.received:
                 transfer.start_again()
                 raise Passing("the server cannot resume the download")
+            if refusal and credentials.is_in_doubt(status):
+                raise _TokenRefused
             if refusal:
                 raise refusal.error(credentials.cure())
+            credentials.note_success()
             transfer.take_up(response)
             while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
                 transfer.add(chunk)
@@ -203,6 +210,10 @@ class Downloader:
             stream=True,
             allow_redirects=False,
         )
+
+
+class _TokenRefused(Exception):
+    """The answer may be for the token's sake: the same request is made once more, without it."""
 
 
 class _Session(requests.Session):

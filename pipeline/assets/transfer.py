@@ -24,6 +24,7 @@ class Transfer:
     Attributes:
         name: the address as messages name it.
         received: bytes that are there.
+        is_token_refused: whether the server refused this file when it was asked with the user's token.
         refusals: how often a server that takes no requests said so to this file.
         waited_s: seconds that servers were waited for while they took no requests; not of its time limit.
         sha256: checksum that the whole must have; empty: any.
@@ -33,6 +34,7 @@ class Transfer:
         self.name = name
         self.sha256 = sha256
         self.received = 0
+        self.is_token_refused = False
         self.refusals = 0
         self.waited_s = 0.0
         self._file = file

@@ -14,6 +14,7 @@ MARGIN_S = 1.0  # servers name whole seconds, rounded down as a rule
 FIRST_ANSWER_S = 60.0  # for so long the others wait for the answer to the first request after a pause
 LOOK_AGAIN_S = 0.25
 SHORTEST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 300.0
+MOST_TOLD = 20
 MOST_REFUSALS = 20  # counted; the back-off is at its longest before
 
 
@@ -33,6 +34,7 @@ class Window(BaseModel):
     why: str = Field("", max_length=200, pattern=r"^[\x20-\x7e]*$")
     is_untried: bool = False  # since the last pause
     tried_at: float = Field(0.0, ge=0)  # when the first request after it was sent
+    told: list[int] = Field([], max_length=MOST_TOLD)  # the process groups whose log has a line about the last pause
     refusals: int = Field(0, ge=0, le=MOST_REFUSALS)  # one after the other
 
     def reserve(self, now: float, share: float) -> float:
@@ -115,7 +117,15 @@ class Window(BaseModel):
             return
         if now >= self.closed_until:
             self.closed_at, self.why, self.is_untried, self.tried_at = now, why, True, 0.0
+            self.told = []
         self.closed_until = until
+
+    def tell(self, group: int) -> bool:
+        """Whether the log of a process group should have a line about the pause; it is told once."""
+        if group in self.told:
+            return False
+        self.told = [*self.told, group][-MOST_TOLD:]
+        return True
 
     def _close_used_up(self, now: float) -> None:
         self.close(now, self.ends, f"its window of {self._size()} is used up")

@@ -1,6 +1,7 @@
 """Keeps to the servers' limits of requests: one pause for a server, for all threads and processes of this machine."""
 
 import logging
+import os
 import random
 import time
 
@@ -10,7 +11,7 @@ from pipeline.assets.addresses import Origin, origin
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.rate_limits import read_rate_limits
 from pipeline.assets.tokens import HUB, token_for
-from pipeline.assets.window import HOUR_S, LOOK_AGAIN_S
+from pipeline.assets.window import HOUR_S, LOOK_AGAIN_S, Window
 from pipeline.assets.window_files import WindowFiles
 
 logger = logging.getLogger(__name__)
@@ -68,13 +69,10 @@ class Windows:
                 return Ticket(self, server, 0)
             if is_hub and not window.limit:
                 window.limit, window.length_s = HUB_LIMITS[bool(token_for(url, self._config))], HUB_WINDOW_S
-            before = window.closed_until
             wait = window.reserve(time.time(), self._config.rate_share)
             if not wait:
                 return Ticket(self, server, window.sent)
-            closed, is_new = Closed(server.host, wait, window.why), window.closed_until != before
-        if is_new:
-            _announce(closed)
+            closed = self._tell(server, window, wait)
         raise closed
 
     def check(self, url: str, ticket: Ticket) -> None:
@@ -88,8 +86,8 @@ class Windows:
             return
         with self._files.change(server, create=False) as window:
             wait = window.closed_until - time.time() if window else 0.0
-            closed = Closed(server.host, wait, window.why if window else "")
-        if wait > 0:
+            closed = self._tell(server, window, wait) if window and wait > 0 else None
+        if closed:
             raise closed
 
     def note(self, ticket: Ticket, response: requests.Response, may_refuse: bool = True) -> None:
@@ -109,17 +107,13 @@ class Windows:
         with self._files.change(server, create=is_refused or said.left is not None) as window:
             if window is None:
                 return
-            now, before = time.time(), window.closed_until
+            now = time.time()
             if not is_refused and is_own:
                 window.answered(ticket.sent_at)
             if is_refused:
                 window.refuse(now, said, ticket.sent_at, self._config.backoff_s)
             window.learn(now, said, ticket.number if is_own and ticket.number else window.sent)
-            wait = max(window.closed_until - now, LOOK_AGAIN_S)
-            is_new = window.closed_until != before and before <= now
-            closed = Closed(server.host, wait, window.why, is_refusal=True)
-        if is_new:
-            _announce(closed)
+            closed = self._tell(server, window, max(window.closed_until - now, LOOK_AGAIN_S), is_refused)
         if is_refused:
             raise closed
 
@@ -129,11 +123,13 @@ class Windows:
             if window is not None:
                 window.answered(ticket.sent_at)
 
+    def _tell(self, server: Origin, window: Window, wait_s: float, is_refusal: bool = False) -> Closed:
+        """What the wait is; and of a pause, one line for all the processes that a command has."""
+        if time.time() < window.closed_until and window.tell(os.getpgrp()):
+            logger.warning("%s: %s; its downloads wait %.0f s", server.host, window.why, wait_s)
+        return Closed(server.host, wait_s, window.why, is_refusal)
+
 
 def spread_s(wait_s: float) -> float:
     """What one of many waits longer than the others, so that they do not come back all at once."""
     return random.uniform(0, min(10.0, LOOK_AGAIN_S + wait_s / 20))
-
-
-def _announce(closed: Closed) -> None:
-    logger.warning("%s: %s; its downloads wait %.0f s", closed.server, closed.why, closed.wait_s)

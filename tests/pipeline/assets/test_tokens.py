@@ -9,7 +9,7 @@ from pipeline.assets.config import AssetsConfig
 from pipeline.assets.download import Downloader
 from pipeline.assets.hub import HubDataset
 from pipeline.assets.tokens import _announce, token_for
-from pipeline.base.errors import AssetError, ConfigError, PipelineError
+from pipeline.base.errors import AssetError, ConfigError, Missing, PipelineError
 from tests.pipeline.assets.asset_server import AssetServer, hung_up, status
 
 HF, GIT = "hf_secret", "ghp_secret"
@@ -188,16 +188,37 @@ def test_an_endpoint_of_the_corpus_alone_gets_none_and_one_line_says_so(tokens, 
     [
         ({}, True, 401, "set HF_TOKEN, and accept the dataset's terms on its page"),
         ({"HF_TOKEN": HF}, True, 401, "the token of HF_TOKEN was sent and is not enough"),
-        ({"HF_TOKEN": HF}, True, 403, "the server denies access .* accept the dataset's terms"),
+        ({"HF_TOKEN": HF}, True, 403, "the server denies access .* renew it, and accept the dataset's terms"),
         ({}, False, 401, r"credentials are taken from ~/\.netrc"),
     ],
 )
 def test_who_is_not_let_in_hears_the_cure(monkeypatch, server, fetch, variables, endpoint, code, cure):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    server.answers[PATH] = [status(code)]
+    server.answers[PATH] = [status(code)] * 2
     with pytest.raises(AssetError, match=cure):
         fetch(server.url + PATH, endpoint=server.url if endpoint else "")
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+def test_a_token_that_has_expired_loses_no_file(tokens, server, tmp_path, caplog, code):
+    """The hub answers 401 to such a token, GitHub 404, for files that anybody may have."""
+    server.answers[PATH] = [status(code)]
+    downloader = Downloader(AssetsConfig(**FAST, endpoint=server.url))
+    for _ in range(3):
+        downloader.fetch(server.url + PATH, tmp_path / "got", 100)
+    assert sent(server) == [f"Bearer {HF}", None, None, None]
+    assert caplog.messages == ["127.0.0.1 does not accept HF_TOKEN (renew it); going on without it"]
+
+
+def test_a_token_that_works_is_not_doubted(tokens, server, tmp_path):
+    downloader = Downloader(AssetsConfig(**FAST, endpoint=server.url))
+    for count in (2, 1):  # requests for a file that is not there: the second without the token
+        with pytest.raises(Missing):
+            downloader.fetch(f"{server.url}/gone{count}", tmp_path / "got", 100)
+        assert len(server.asked(f"/gone{count}")) == count
+        downloader.fetch(server.url + PATH, tmp_path / "got", 100)
+    assert sent(server) == [f"Bearer {HF}"] * 2
 
 
 @pytest.mark.parametrize(

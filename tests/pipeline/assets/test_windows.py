@@ -145,6 +145,18 @@ def test_a_pause_of_one_is_a_pause_of_all(tmp_path):
         assert len(server.asked("/b")) == 1
 
 
+def test_a_command_that_begins_within_a_pause_says_why_it_waits(tmp_path, caplog, monkeypatch):
+    with AssetServer() as server:
+        server.files["/a"] = DATA
+        server.answers["/first"] = [status(404, RateLimit='"x";r=0;t=2')]
+        with pytest.raises(AssetError):
+            fetch_all([f"{server.url}/first"], tmp_path)
+        assert len(caplog.messages) == 1
+        monkeypatch.setattr("os.getpgrp", lambda: 1)
+        fetch_all([f"{server.url}/a"], tmp_path)
+        assert len(caplog.messages) == 2
+
+
 def test_answers_that_are_no_refusals_are_answers(tmp_path):
     with AssetServer() as server:
         server.answers["/gone"] = [status(404, RateLimit='"x";r=0;t=1')]
