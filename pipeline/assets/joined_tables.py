@@ -18,7 +18,7 @@ from pipeline.assets.config import AssetsConfig
 from pipeline.assets.keyed_table import MISSING, KeyedTable
 from pipeline.assets.named_tables import NamedTable, named_tables
 from pipeline.assets.sql import one_line, quoted, sql_text
-from pipeline.assets.table_keys import hash_of
+from pipeline.assets.table_keys import OWN_KEYS, hash_of
 from pipeline.assets.where import check_where
 from pipeline.base.errors import ConfigError
 from pipeline.store.joined_table import JoinedTable
@@ -26,7 +26,7 @@ from pipeline.store.schema import INDEX
 
 logger = logging.getLogger(__name__)
 
-# An object's own columns, as `assets.where` knows them; and those among them that may be keys, the best first.
+# An object's own columns, as `assets.where` knows them.
 OWN = (
     "uid",
     "name",
@@ -40,7 +40,6 @@ OWN = (
     "origin_uri",
     "sha256",
 )
-OWN_KEYS = ("uid", "sha256", "origin_uri")
 MAX_CHARACTERS = 100_000  # of one object's annotations
 MEMORY = "1GB"  # of DuckDB's, the tables being read included
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -165,7 +164,12 @@ class JoinedTables:
             for number, table in enumerate(named):
                 below = self._folder / str(number)
                 below.mkdir()
-                self._tables.append(KeyedTable(reading, table, below, config))
+                try:
+                    self._tables.append(KeyedTable(reading, table, below, config))
+                except (duckdb.Error, pa.ArrowException, OSError) as error:
+                    raise ConfigError(
+                        f"assets.annotations: {table.shown}: the table cannot be kept ({one_line(error)})"
+                    ) from error
         database.unlink()
 
     def _join(self, rows: pa.Table) -> pa.Table:
@@ -183,7 +187,7 @@ class JoinedTables:
 
     def _hashes(self, rows: pa.Table) -> list[np.ndarray]:
         """[n] uint64 for each of OWN_KEYS."""
-        self._connection.register("keys", rows.select(OWN_KEYS))
+        self._connection.register("keys", rows.select(["uid", "sha256", "origin_uri"]))
         found = pa.table(self._connection.sql(f"SELECT {', '.join(map(hash_of, OWN_KEYS))} FROM keys"))
         return [column.to_numpy() for column in found.columns]
 

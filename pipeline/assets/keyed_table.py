@@ -46,11 +46,6 @@ class KeyedTable:
         self._read_files(connection, folder, config)
         columns = dict(zip(*_described(connection, "rows"), strict=True))
         keys = [name for name in columns if is_key(name)]
-        if not keys:
-            raise ConfigError(
-                f"assets.annotations: {named.shown}: the table has neither of the columns uid, sha256, "
-                f"file_identifier, only {', '.join(columns)}"
-            )
         self.json_columns: list[str] = []
         chosen = self._chosen(connection, {name: kind for name, kind in columns.items() if name not in keys})
         self.columns = list(chosen)

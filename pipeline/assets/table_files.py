@@ -37,7 +37,7 @@ def read_file(
         config: limits and credentials of downloads.
 
     Raises:
-        ConfigError: there is nothing, it is too large, or not of the form that its ending says.
+        ConfigError: there is nothing, it is too large, not of the form that its ending says, or has no column of keys.
     """
     import duckdb
 
@@ -47,6 +47,11 @@ def read_file(
         connection.execute(f"CREATE OR REPLACE TABLE file AS SELECT * FROM {_call(local, known)}")
         if FORMS[local.suffix] == "csv":
             connection.execute(f"CREATE OR REPLACE TABLE file AS {with_numbers(connection, 'file')}")
+        columns = connection.table("file").columns
+        if not any(map(is_key, columns)):
+            raise ConfigError(
+                "the table has neither of the columns uid, sha256, file_identifier, only " + ", ".join(columns)
+            )
     except FileNotFoundError as error:
         raise ConfigError(f"assets.annotations: {stored}: there is no such table") from error
     except PipelineError as error:

@@ -5,6 +5,15 @@ import re
 COLUMNS = frozenset({"uid", "sha256", "file_identifier", "fileidentifier"})  # in small letters
 _KEY = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{64}|(?=\D*\d)[0-9A-Za-z]{20,64}|https?://\S+")
 
+_FILE = "(?:.*/)?([0-9A-Za-z]{20,64})[.][0-9A-Za-z]+"
+# What an object of the index may be called in a table, in SQL, the best first: of a file on a disk its name, too, since
+# copies of Objaverse are files named by uid or SHA-256.
+OWN_KEYS = (
+    "uid",
+    "sha256",
+    "origin_uri",
+    f"CASE WHEN NOT contains(origin_uri, '://') THEN regexp_extract(origin_uri, '^{_FILE}$', 1) END",
+)
 _SKETCHFAB = "https://sketchfab[.]com/3d-models/(?:[^/?#]*-)?([0-9A-Za-z]+)"
 
 

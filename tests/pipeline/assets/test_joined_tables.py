@@ -151,6 +151,22 @@ def test_an_address_of_sketchfab_is_its_uid(tmp_path):
     assert annotations["chair"] == {"n": 1} and annotations["odd"] == {"n": 2}
 
 
+def test_a_file_is_known_by_a_name_that_is_a_key(tmp_path):
+    table = write(tmp_path / "t.csv", f"uid,n\n{CHAIR},1\n{SHA},2\nchair,3\n")
+    origins = [f"some/{CHAIR}.glb", f"{SHA}.obj", "chair.glb", f"https://elsewhere/{CHAIR}.glb"]
+    rows = pa.concat_tables([index_rows().slice(1, 1)] * 4)
+    rows = rows.set_column(INDEX.get_field_index("origin_uri"), INDEX.field("origin_uri"), pa.array(origins))
+    with JoinedTables(AssetsConfig(annotations=str(table)), tmp_path) as tables:
+        assert tables.apply(rows).column("annotations").to_pylist() == ['{"n":1}', '{"n":2}', "{}", "{}"]
+
+
+def test_every_file_of_a_table_needs_a_key(tmp_path):
+    one = write(tmp_path / "one.csv", f"uid,caption\n{CHAIR},1\n")
+    two = write(tmp_path / "two.csv", "id,caption\nx,1\n")
+    with pytest.raises(ConfigError, match="two.csv: the table has neither of the columns"):
+        joined(f"cap3d:{one},cap3d:{two}")
+
+
 def test_lvis_is_turned_round(tmp_path):
     path = tmp_path / "lvis-annotations.json.gz"
     path.write_bytes(gzip.compress(json.dumps({"stool": [CHAIR], "armchair": [CHAIR, TABLE]}).encode()))
