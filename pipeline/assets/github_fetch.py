@@ -3,7 +3,7 @@
 import logging
 import shutil
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.download import Downloader
@@ -32,7 +32,7 @@ class GitHubFetch:
     def begin(self, batch: list[Row], context: StageContext) -> None:
         """Fetch by git what a batch needs of repositories with many objects in the corpus."""
         uids = [row["uid"] for row in batch]
-        edges = (min(uids), max(uids))
+        edges = (min(uids, default=""), max(uids, default=""))
 
         def planned(snapshot: Snapshot) -> int:
             """Objects of the corpus; those of a repository inside the batch's range of uids have all been seen."""
@@ -81,7 +81,18 @@ class GitHubFetch:
         return self._gather(file, sha256, self._single_files(file, waits=True), folder)
 
     def _single_files(self, file: GitHubFile, waits: bool) -> RawTree:
-        return RawTree(self._downloader, self._config.github, file.snapshot, waits)
+        def similar(path: PurePosixPath) -> PurePosixPath | None:
+            """What a file is called that an object names otherwise, by the list of the repository's files."""
+            repository = self._repositories.listing(file.snapshot)
+            if repository is None:
+                return None
+            try:
+                return repository.place_of(path) or repository.similar(path)
+            except GitFailed as error:
+                self._repositories.give_up(file.snapshot, error)
+                return None
+
+        return RawTree(self._downloader, self._config.github, file.snapshot, waits, similar)
 
     def _gather(self, file: GitHubFile, sha256: str, tree: Tree, folder: Path) -> Fetched:
         large = RawTree(self._downloader, self._config.github_lfs, file.snapshot)

@@ -40,6 +40,7 @@ class Repositories:
         self._config = config
         self._lock = threading.Lock()
         self._held: dict[Snapshot, tuple[Repository, Path]] = {}
+        self._by_git: set[Snapshot] = set()  # of those held, whose contents come by git, too
         self._refused: set[Snapshot] = set()
         self._scratch: Path | None = None
         self._numbers = itertools.count()
@@ -60,19 +61,18 @@ class Repositories:
         for snapshot, (held, folder) in list(self._held.items()):
             if snapshot not in batch or snapshot in self._refused or held.disk_bytes() > MAX_BYTES // 2:
                 del self._held[snapshot]
+                self._by_git.discard(snapshot)
                 shutil.rmtree(folder, ignore_errors=True)
         for snapshot, its_files in batch.items():
             if self.may_open(snapshot):
                 most = self._config.repository_objects
-                if snapshot in self._held or len(its_files) > most or planned(snapshot) > most:
-                    repository = self._open(snapshot)
-                    if repository:
-                        self._bring(snapshot, repository, its_files)
+                if snapshot in self._by_git or len(its_files) > most or planned(snapshot) > most:
+                    self._fetch(snapshot, its_files)
 
     def get(self, snapshot: Snapshot) -> Repository | None:
-        """The repository, if it is held."""
-        held = self._held.get(snapshot)
-        return held[0] if held and snapshot not in self._refused else None
+        """The repository, if it is fetched by git."""
+        is_usable = snapshot in self._by_git and snapshot not in self._refused
+        return self._held[snapshot][0] if is_usable else None
 
     def may_open(self, snapshot: Snapshot) -> bool:
         """Whether git may be asked for a repository."""
@@ -80,10 +80,19 @@ class Repositories:
 
     def open_for(self, file: GitHubFile) -> Repository | None:
         """The repository of one object, with what this needs; None if git cannot have it, which the log says."""
-        repository = self._open(file.snapshot)
-        if repository:
-            self._bring(file.snapshot, repository, [file])
+        self._fetch(file.snapshot, [file])
         return self.get(file.snapshot)
+
+    def listing(self, snapshot: Snapshot) -> Repository | None:
+        """The repository for its list of files; None if git cannot have it, which the log says."""
+        return self._open(snapshot)
+
+    def _fetch(self, snapshot: Snapshot, files: Sequence[GitHubFile]) -> None:
+        """Take a repository's files by git from now on, these at once."""
+        repository = self._open(snapshot)
+        if repository:
+            self._by_git.add(snapshot)
+            self._bring(snapshot, repository, files)
 
     def _open(self, snapshot: Snapshot) -> Repository | None:
         """The repository, fetched if it is not held; None if git cannot have it, which the log says."""

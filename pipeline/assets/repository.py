@@ -51,8 +51,12 @@ class Repository:
 
     def find(self, path: PurePosixPath) -> Entry | None:
         """The file at a path, links among its folders followed; None where there is none, or a submodule."""
-        with self._lock:
-            return self._walk(path, MAX_LINKS)
+        return self._walk(path)[1]
+
+    def place_of(self, path: PurePosixPath) -> PurePosixPath | None:
+        """Where the file at a path lies once the links among its folders are followed; None where there is none."""
+        place, entry = self._walk(path)
+        return place if entry else None
 
     def is_here(self, entry: Entry) -> bool:
         return entry.name in self._here
@@ -109,21 +113,24 @@ class Repository:
     def disk_bytes(self) -> int:
         return self._git.disk_bytes()
 
-    def _walk(self, path: PurePosixPath, links: int) -> Entry | None:
-        """Follow a path from the root."""
+    def _walk(self, path: PurePosixPath, links: int = MAX_LINKS) -> tuple[PurePosixPath, Entry | None]:
+        """Follow a path from the root: where it leads, and what file is there.
+
+        Raises:
+            GitFailed: as `bring`, for the links among its folders.
+        """
         entry, here = self._root, PurePosixPath()
-        for position, part in enumerate(path.parts):
-            found = self._list(entry.name).get(part) if entry.mode == TREE else None
-            if found is None:
-                return None
-            here, entry = here / part, found
-            is_last = position == len(path.parts) - 1
-            if entry.mode == LINK and not is_last:
-                target = self._target(entry, here)
-                if target is None or not links:
-                    return None
-                return self._walk(PurePosixPath(target, *path.parts[position + 1 :]), links - 1)
-        return entry if entry.mode in FILES else None
+        with self._lock:
+            for position, part in enumerate(path.parts):
+                found = self._list(entry.name).get(part) if entry.mode == TREE else None
+                if found is None:
+                    return path, None
+                here, entry = here / part, found
+                rest = path.parts[position + 1 :]
+                if entry.mode == LINK and rest:
+                    target = self._target(entry, here)
+                    return self._walk(target.joinpath(*rest), links - 1) if target and links else (path, None)
+        return here, entry if entry.mode in FILES else None
 
     def _target(self, link: Entry, path: PurePosixPath) -> PurePosixPath | None:
         self.bring([link])

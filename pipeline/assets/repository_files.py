@@ -1,7 +1,7 @@
 """The files of a repository at one commit, as an asset among them sees them: links and pointers are followed."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -33,21 +33,29 @@ class Tree(Protocol):
         """The one file whose path differs by case alone, where that can be told."""
 
 
-class RawTree:
-    """A `Tree` of single files, from a server laid out as GitHub's raw files.
+Similar = Callable[[PurePosixPath], PurePosixPath | None]
 
-    Unless it `waits`, `copy` raises Closed while the server takes no requests.
+
+class RawTree:
+    """A `Tree` of single files, from a server laid out as GitHub's raw files, which lists no folders.
+
+    Args:
+        waits: if not, `copy` raises Closed while the server takes no requests.
+        similar: who knows what files there are.
     """
 
-    def __init__(self, downloader: Downloader, base: str, snapshot: Snapshot, waits: bool = True):
-        self._downloader, self._base, self._snapshot, self._waits = downloader, base, snapshot, waits
+    def __init__(
+        self, downloader: Downloader, base: str, snapshot: Snapshot, waits: bool = True, similar: Similar | None = None
+    ):
+        self._downloader, self._base, self._snapshot = downloader, base, snapshot
+        self._waits, self._similar = waits, similar
 
     def copy(self, path: PurePosixPath, target: Path, max_bytes: int) -> None:
         url = file_url(self._base, self._snapshot, path)
         self._downloader.fetch(url, target, max_bytes, waits=self._waits)
 
     def similar(self, path: PurePosixPath) -> PurePosixPath | None:
-        return None  # the server lists no folders
+        return self._similar(path) if self._similar else None
 
 
 class NoTree:

@@ -96,6 +96,15 @@ def test_few_objects_are_fetched_singly(hub, server, tmp_path):
     assert not server.requests
 
 
+def test_parts_that_are_called_otherwise_are_found_in_the_list_of_files(hub, server, tmp_path):
+    files = {"m.obj": obj("Paint.MTL"), "paint.mtl": mtl("linked/oak.png", "gone.png"), "tex/oak.png": png()}
+    name = publish(server, hub, files, {"linked": "tex"})
+    row = run(hub, server, tmp_path, *entries(files, name)).only_row()
+    assert (row["parts_fetched"], row["missing_textures"]) == (2, ["gone.png"])
+    assert server.fetches == 2  # the list, and what the link says: no contents
+    assert hub.asked(hub.raw("tex/oak.png", NAME, name))
+
+
 def test_the_corpus_counts_not_the_batch(hub, server, tmp_path):
     files = chairs()
     name = publish(server, hub, files)
