@@ -109,16 +109,18 @@ class AmazonBerkeleyObjects(Layout):
 
     def prepare(self) -> None:
         wanted = {match["uid"] for match in self.found.values()}
-        tops = {match["top"].removesuffix("3dmodels/") for match in self.found.values()}
+        tops = {self.root / match["top"].removesuffix("3dmodels/") for match in self.found.values()}
+        licences = (file for top in tops for folder in (top, top / "3dmodels") for file in folder.glob("LICENSE-*.txt"))
+        self._license = next((file.stem.removeprefix("LICENSE-") for file in sorted(licences)), "")  # it has changed
         self._products: dict[str, Told] = {}
-        for file in sorted(file for top in tops for file in (self.root / top / "listings/metadata").glob("*.json.gz")):
+        for file in sorted(file for top in tops for file in (top / "listings/metadata").glob("*.json.gz")):
             for product in _json_lines(file):
                 uid = product.get("3dmodel_id")
                 if uid in wanted and uid not in self._products:
                     self._products[uid] = _product(product)
 
     def about(self, match: re.Match[str]) -> Told:
-        return self._products.get(match["uid"], Told())
+        return Told(license=self._license).over(self._products.get(match["uid"], Told()))
 
 
 class Toys4K(Layout):

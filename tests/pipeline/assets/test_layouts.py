@@ -101,6 +101,11 @@ def product(**values) -> bytes:
     return json.dumps(entry).encode() + b"\n"
 
 
+def test_the_licence_that_lies_beside_amazons_objects_is_theirs(plan):
+    files = {f"a/3dmodels/original/8/{ASIN}.glb": box_glb(), "a/3dmodels/LICENSE-CC-BY-NC-4.0.txt": b""}
+    assert [row["license"] for row in plan(files).values()] == ["CC-BY-NC-4.0"]
+
+
 @pytest.mark.parametrize("damage", [b"", b"{"])
 def test_amazon_berkeley_objects(plan, caplog, damage):
     listing = b"[1]\n" + product(color=[{"language_tag": "en_US", "value": "Blue"}], brand=7) + product(item_name=[])
