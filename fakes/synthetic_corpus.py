@@ -75,6 +75,7 @@ def object_row(number: int, objects: int, views: int, size: int, num_gaussians: 
         "lvis_category": "",
         "split": split,
         "missing_textures": [],
+        "missing_colors": [],
         "parts_fetched": 0,
         "parts_missing": 0,
         "annotations": "",

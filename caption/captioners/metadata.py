@@ -46,7 +46,7 @@ class MetadataCaptioner:
 
 def _even_views(subject: Subject, count: int) -> list[int]:
     """Views to measure colours in, evenly spread; none where the colours would not be the object's own."""
-    if subject.missing_textures or subject.coverage < MIN_COVERAGE:
+    if subject.missing_colors or subject.coverage < MIN_COVERAGE:
         return []
     return spread_views(len(subject.encoded_views), count)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from pipeline.store.rows import Row
+from pipeline.store.rows import Row, missing_colors
 from pipeline.values.pictures import open_view
 
-ASSET_COLUMNS = ("name", "tags", "category", "lvis_category", "missing_textures")
+ASSET_COLUMNS = ("name", "tags", "category", "lvis_category", "missing_textures", "missing_colors")
 VIEW_COLUMNS = ("images", "width", "height", "coverage")
 
 
@@ -21,7 +21,7 @@ class Subject:
     tags: tuple[str, ...]
     category: str
     lvis_category: str
-    missing_textures: tuple[str, ...]
+    missing_colors: tuple[str, ...]  # textures without which it lacks colours
     coverage: float  # mean alpha over all views
     encoded_views: tuple[bytes, ...]  # [V]
     size: tuple[int, int]  # width, height of every view
@@ -35,7 +35,7 @@ class Subject:
             tags=tuple(row["tags"] or ()),
             category=row["category"] or "",
             lvis_category=row["lvis_category"] or "",
-            missing_textures=tuple(row["missing_textures"] or ()),
+            missing_colors=tuple(missing_colors(row)),
             coverage=float(row["coverage"]),
             encoded_views=tuple(image["bytes"] for image in row["images"]),
             size=(row["width"], row["height"]),

@@ -16,15 +16,15 @@ def check_render(subject: Subject, views: list[Image.Image]) -> None:
     """Refuse an object whose `views` would mislead a captioner.
 
     Raises:
-        BadRender: the mean coverage is below `MIN_COVERAGE`, textures are missing, or all visible pixels of these views
-            have one colour.
+        BadRender: the mean coverage is below `MIN_COVERAGE`, textures of colours are missing, or all visible pixels of
+            these views have one colour.
     """
     if subject.coverage < MIN_COVERAGE:
         covers = f"object {subject.uid} covers {subject.coverage:.2%} of its views, less than {MIN_COVERAGE:.0%}"
         raise BadRender(covers, "nearly empty")
-    if subject.missing_textures:
-        names = ", ".join(subject.missing_textures[:3])
-        without = f"object {subject.uid} was rendered without {len(subject.missing_textures)} textures: {names}"
+    if subject.missing_colors:
+        names = ", ".join(subject.missing_colors[:3])
+        without = f"object {subject.uid} was rendered without {len(subject.missing_colors)} textures: {names}"
         raise BadRender(without, "missing textures")
     if _has_one_color(views):
         raise BadRender(f"object {subject.uid} has one colour in all its views", "one colour")

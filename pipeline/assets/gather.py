@@ -76,7 +76,10 @@ def gather(main: str, files: AssetFiles, folder: Path, max_bytes: int) -> Fetche
     gathering.follow(path)
     if gathering.main.suffix == ".obj" and not gathering.side_files:
         gathering.use_library_of_the_same_name()
-    return Fetched(gathering.main, tuple(gathering.side_files), tuple(gathering.missing))
+    missing = gathering.missing
+    return Fetched(
+        gathering.main, tuple(gathering.side_files), tuple(missing), tuple(name for name in missing if missing[name])
+    )
 
 
 class _Gathering:
@@ -85,7 +88,7 @@ class _Gathering:
     def __init__(self, main: PurePosixPath, files: AssetFiles, folder: Path, max_bytes: int):
         self._main, self._files, self._folder, self._max_bytes = main, files, folder, max_bytes
         self.main = folder / main.with_suffix(main.suffix.lower())
-        self.missing: dict[str, None] = {}  # names, each once
+        self.missing: dict[str, bool] = {}  # by name: whether it would have given colours
         self._placed: dict[PurePosixPath, Path] = {}  # by the paths that names lead to, the main file first
         self._bytes = self._names = 0
         reason = self._copy(main, main)
@@ -129,7 +132,9 @@ class _Gathering:
         gone = {reference for reference, place in moved.items() if place is None}
         if gone:
             cut(self._placed[path], gone)
-            self.missing |= dict.fromkeys(_shown(reference) for reference in sorted(gone))
+            for reference in sorted(gone):
+                name = _shown(reference)
+                self.missing[name] = self.missing.get(name, False) or reference not in named.colorless
 
     def _bring(self, reference: str, path: PurePosixPath) -> str:
         """Place the file that the one at `path` names; returns why that cannot be, or nothing."""

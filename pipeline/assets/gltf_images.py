@@ -1,5 +1,6 @@
-"""Images taken out of a glTF document: those that the file names and does not bring."""
+"""Images of a glTF document: which of them give colours, and those taken out that the file does not bring."""
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -8,6 +9,22 @@ from pipeline.values.gltf import Document
 WHITE_PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
 )
+
+
+COLORS = ("baseColorTexture", "diffuseTexture", "emissiveTexture")
+
+
+def names_of_colors(document: Document) -> set[str]:
+    """The images (paths, percent-decoded) that a material shows as a colour; others are bumps, gloss and the like."""
+    shown = {
+        value["index"]
+        for node in _objects(document.get("materials", []))
+        for key, value in node.items()
+        if key in COLORS and isinstance(value, dict) and isinstance(value.get("index"), int)
+    }
+    textures = [texture for index, texture in enumerate(document.get("textures", [])) if index in shown]
+    images = enumerate(document.get("images", []))
+    return {unquote(image.get("uri", "")) for index, image in images if any(_shows(each, {index}) for each in textures)}
 
 
 def remove_images(document: Document, names: set[str]) -> None:
@@ -32,13 +49,19 @@ def _shows(texture: Document, images: set[int]) -> bool:
 
 
 def _remove_references(materials: Any, textures: set[int]) -> None:
-    """Delete what refers to one of the textures, however deep it lies. Without recursion: assets are hostile."""
-    pending = [materials]
+    """Delete what refers to one of the textures, however deep it lies."""
+    for node in _objects(materials):
+        for key in [key for key, value in node.items() if _refers(key, value, textures)]:
+            del node[key]
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """All JSON objects in a value, outer ones first. Without recursion: assets are hostile."""
+    pending = [value]
     while pending:
         node = pending.pop()
         if isinstance(node, dict):
-            for key in [key for key, value in node.items() if _refers(key, value, textures)]:
-                del node[key]
+            yield node
             pending += node.values()
         elif isinstance(node, list):
             pending += node

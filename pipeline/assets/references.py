@@ -8,19 +8,22 @@ import mmap
 import re
 import shutil
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape, unescape
 
-from pipeline.assets.gltf_images import remove_images
+from pipeline.assets.gltf_images import names_of_colors, remove_images
 from pipeline.base.errors import AssetError
 from pipeline.values.gltf import is_gltf, read_gltf
 
 # A texture statement of an MTL file: options, then the file's name. These take up to this many numbers, any other
 # takes one word.
-_TEXTURE = re.compile(r"[ \t]*(?:map_\w+|bump|disp|decal|refl|norm)[ \t]+(\S.*?)\s*$", re.IGNORECASE)
+_TEXTURE = re.compile(r"[ \t]*(map_\w+|bump|disp|decal|refl|norm)[ \t]+(\S.*?)\s*$", re.IGNORECASE)
+_COLORLESS = {"bump", "disp", "refl", "norm"} | {
+    f"map_{what}" for what in ("bump", "disp", "kn", "ks", "norm", "ns", "pm", "pr", "ps", "refl")
+}
 _NUMBERS = {"-mm": 2, "-o": 3, "-s": 3, "-t": 3}
 _NUMBER = re.compile(r"[-+.\d][-+.\deE]*$")
 _LIBRARY = re.compile(r"[ \t]*mtllib[ \t]+(\S.*?)\s*$")
@@ -35,10 +38,14 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 @dataclass(frozen=True)
 class NamedFiles:
-    """Paths as a file names them: `needed` ones, without which it means nothing, and `optional` ones (appearance)."""
+    """Paths as a file names them: `needed` ones, without which it means nothing, and `optional` ones (appearance).
+
+    `colorless` are those of the latter that surely give no colour: bumps, gloss and the like.
+    """
 
     needed: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    colorless: frozenset[str] = frozenset()
 
 
 def named_files(path: Path) -> NamedFiles:
@@ -141,12 +148,20 @@ def _obj_files(path: Path) -> NamedFiles:
 
 
 def _mtl_files(path: Path) -> NamedFiles:
-    return _optional(name for line in path.read_bytes().splitlines() for name in _mtl_names(_text(line)))
+    named: dict[str, bool] = {}  # whether it gives no colour, whoever names it
+    for line in map(_text, path.read_bytes().splitlines()):
+        for name in _mtl_names(line):
+            keyword = line.split(maxsplit=1)[0].lower()
+            named[name] = named.get(name, True) and keyword in _COLORLESS
+    return NamedFiles(optional=_optional(named).optional, colorless=frozenset(name for name in named if named[name]))
 
 
 def _gltf_files(path: Path) -> NamedFiles:
     file = read_gltf(path)
-    return NamedFiles(tuple(dict.fromkeys(file.named("buffers"))), _optional(file.named("images")).optional)
+    images = _optional(file.named("images")).optional
+    return NamedFiles(
+        tuple(dict.fromkeys(file.named("buffers"))), images, frozenset(images) - names_of_colors(file.document)
+    )
 
 
 def _fbx_files(path: Path) -> NamedFiles:
@@ -190,7 +205,7 @@ def _redirected(line: bytes, names_in: Callable[[str], list[str]], places: Mappi
     return line
 
 
-def _optional(names: Iterator[str] | list[str]) -> NamedFiles:
+def _optional(names: Iterable[str]) -> NamedFiles:
     return NamedFiles(optional=tuple(dict.fromkeys(name for name in names if name)))
 
 
@@ -212,7 +227,7 @@ def _mtl_names(line: str) -> list[str]:
     match = _TEXTURE.match(line)
     if not match:
         return []
-    words = re.split(r"[ \t]+", match[1])
+    words = re.split(r"[ \t]+", match[2])
     while len(words) > 1 and words[0].startswith("-"):
         option = words.pop(0).lower()
         if option not in _NUMBERS:

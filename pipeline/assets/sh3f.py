@@ -12,6 +12,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -61,7 +62,7 @@ class Sh3fSource(AssetSource):
         rotation = _rotation(details["rotation"])
         with zipfile.ZipFile(self._libraries()[details["library"]]) as library:
             fetched = gather(details["model"], ZipFiles(library), folder, self.config.max_bytes)
-        return Fetched(fetched.main, fetched.side_files, fetched.missing_textures, rotation)
+        return replace(fetched, rotation=rotation)
 
     def _libraries(self) -> dict[str, Path]:
         """The libraries' paths by file name."""

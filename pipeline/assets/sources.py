@@ -27,6 +27,7 @@ class Fetched:
     main: Path  # its suffix is the asset's format
     side_files: tuple[Path, ...] = ()  # what the main file names, where it expects it
     missing_textures: tuple[str, ...] = ()  # as the asset names them
+    missing_colors: tuple[str, ...] = ()  # those of them that give colours
     rotation: tuple[float, ...] = ()  # [9] row-major, to be applied in the asset's own frame; empty: identity
 
 

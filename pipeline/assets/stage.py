@@ -94,6 +94,7 @@ class AssetsStage(Stage[AssetsConfig]):
             "up_axis": UP_AXIS[file_format],
             "rotation": list(fetched.rotation),
             "missing_textures": list(fetched.missing_textures),
+            "missing_colors": list(fetched.missing_colors),
             "parts_fetched": len(fetched.side_files),
             "parts_missing": len(fetched.missing_textures),
         }

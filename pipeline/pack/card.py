@@ -30,7 +30,7 @@ SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"
 GATES = {
     "coverage": ("covers too little of its views", "min_coverage"),
     "psnr": ("held-out PSNR too low", "min_psnr"),
-    "missing_textures": ("refers to textures that are missing", "allow_missing_textures"),
+    "missing_textures": ("refers to textures of colours that are missing", "allow_missing_textures"),
     "license": ("licence not on the list", "licenses"),
     "caption_score": ("caption score too low", "min_caption_score"),
     "duplicate": ("same content as another object", "drop_duplicates"),

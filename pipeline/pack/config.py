@@ -17,7 +17,7 @@ class PackConfig(Section):
     min_caption_score: float = Field(0.0, ge=-1, le=1)
     """Leave out objects whose best caption score is lower; 0, or a captioner without scores: none."""
     allow_missing_textures: bool = False
-    """Take in objects that refer to a texture which is missing; most of them are grey."""
+    """Take in objects that refer to a texture of colours which is missing; most of them are grey."""
     licenses: tuple[str, ...] = ()
     """Keep only objects under these licences, in any spelling of them; empty: all."""
     drop_duplicates: bool = True

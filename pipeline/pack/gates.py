@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.pack.config import PackConfig
 from pipeline.pack.near_duplicates import NearDuplicates
-from pipeline.store.rows import Row
+from pipeline.store.rows import Row, missing_colors
 from pipeline.values.licences import comparable
 
 # Says for each of some rows whether it may pass. A gate may remember what it saw (duplicates): it is asked once for
@@ -20,7 +20,7 @@ def gates(config: PackConfig) -> dict[str, Gate]:
     if config.min_psnr:
         chosen["psnr"] = each(lambda row: row["psnr"] >= config.min_psnr)
     if not config.allow_missing_textures:
-        chosen["missing_textures"] = each(lambda row: not row["missing_textures"])
+        chosen["missing_textures"] = each(lambda row: not missing_colors(row))
     if config.licenses:
         allowed = comparable(config.licenses)
         chosen["license"] = each(lambda row: not allowed.isdisjoint(comparable([row["license"]])))
@@ -38,7 +38,7 @@ def gates(config: PackConfig) -> dict[str, Gate]:
 def gate_columns(config: PackConfig) -> dict[str, tuple[str, ...]]:
     """The columns that the gates look at, by table."""
     return {
-        "assets": ("sha256", "rotation", "license", "missing_textures"),
+        "assets": ("sha256", "rotation", "license", "missing_textures", "missing_colors"),
         "captions": ("scores",),
         "views": ("coverage",),
         "gaussians": ("psnr",),

@@ -51,6 +51,12 @@ def with_added(table: pa.Table, names: Sequence[str]) -> pa.Table:
     return table
 
 
+def missing_colors(row: Row) -> list[str]:
+    """Textures without which an object of the assets table lacks colours; in older corpora all that are missing."""
+    named = row.get("missing_colors")
+    return list(row["missing_textures"] or () if named is None else named)
+
+
 def fingerprint(row: Row) -> str:
     """16 hex digits of a row as `rows_from_table` gives it, without its wall-clock columns.
 

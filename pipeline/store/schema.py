@@ -71,6 +71,7 @@ ASSETS = pa.schema(
         ("lvis_category", pa.string()),
         ("split", pa.string()),
         ("missing_textures", STRINGS),  # textures that the asset names but does not bring
+        ("missing_colors", STRINGS),  # those of them that would have given it colours, and not bumps or gloss alone
         ("parts_fetched", pa.int32()),  # files that the main file names, itself or through its MTL files, and that came
         ("parts_missing", pa.int32()),  # … and that did not
         ("annotations", pa.string()),  # JSON object: joined columns that are known of it; empty: no table was joined
@@ -188,6 +189,7 @@ ADDED_COLUMNS = frozenset(
         "annotations",
         "engine_reason",
         "has_animation",
+        "missing_colors",
         "parts_fetched",
         "parts_missing",
         "sh_degree",

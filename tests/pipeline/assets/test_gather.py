@@ -15,12 +15,16 @@ from tests.pipeline.assets.asset_makers import (
     TRIANGLE,
     TRIANGLE_BUFFER,
     Store,
+    glb_of,
     gltf_document,
     mtl,
     obj,
     png,
     write_files,
 )
+
+COLORS = ("map_Kd c.png", "map_Ke -s 1 1 1 e.png", "map_d d.png", "map_unknown u.png", "map_Kd both.png")
+OTHERS = ("map_Bump -bm 1 b.png", "bump g.png", "norm n.png", "map_Ks s.png", "map_Ns both.png", "disp h.png")
 
 
 @pytest.fixture
@@ -149,6 +153,36 @@ def test_a_texture_is_found_by_its_name_in_a_known_place(store, caplog, model, t
     library = next(file for file in fetched.side_files if file.suffix == ".mtl")
     (named,) = named_files(library).optional
     assert (library.parent / named.replace("\\", "/")).read_bytes() == png()
+
+
+def test_it_is_known_which_missing_textures_would_give_colours(store):
+    paint = b"newmtl paint\n" + "\n".join(COLORS + OTHERS).encode()
+    row = store({"a.obj": obj(), "paint.mtl": paint}).only_row()
+    names = {line.split()[-1] for line in COLORS}
+    assert set(row["missing_colors"]) == names
+    assert set(row["missing_textures"]) == names | {line.split()[-1] for line in OTHERS}
+    assert row["parts_missing"] == len(row["missing_textures"])
+
+
+def test_a_missing_library_takes_the_colours_with_it(store):
+    assert store({"a.obj": obj("gone.mtl")}).only_row()["missing_colors"] == ["gone.mtl"]
+
+
+def test_it_is_known_which_missing_images_of_a_gltf_file_would_give_colours(store):
+    images = ("base.png", "glow.png", "bumps.png", "gloss.png", "webp.png", "unused.png", "base%20too.png")
+    document = gltf_document(None, images)
+    document["textures"][4] = {"extensions": {"EXT_texture_webp": {"source": 4}}}
+    document["textures"][6] = {"source": 6}
+    specular = {"diffuseTexture": {"index": 4}, "specularGlossinessTexture": {"index": 3}}
+    document["materials"] = [
+        {"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}, "metallicRoughnessTexture": {"index": 3}}},
+        {"emissiveTexture": {"index": 1}, "normalTexture": {"index": 2}, "occlusionTexture": {"index": 0}},
+        {"extensions": {"KHR_materials_pbrSpecularGlossiness": specular}},
+        {"pbrMetallicRoughness": {"baseColorTexture": {"index": 6}}, "emissiveTexture": {"index": []}},
+    ]
+    row = store({"a.glb": glb_of(document, TRIANGLE_BUFFER)}).only_row()
+    assert row["missing_colors"] == ["base too.png", "base.png", "glow.png", "webp.png"]
+    assert len(row["missing_textures"]) == 7
 
 
 def test_two_textures_of_one_name_are_none(store):

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -83,7 +84,8 @@ def test_gates_leave_out_and_count(tmp_path):
     rows[1]["psnr"] = float("nan")
     rows[2]["coverage"] = 0.0
     rows[3]["license"] = "no idea"
-    rows[4]["missing_textures"] = ["wood.png"]
+    rows[4]["missing_textures"] = rows[4]["missing_colors"] = ["wood.png"]
+    rows[6]["missing_textures"] = ["bumps.png"]
     rows[5]["scores"] = np.array([0.1, 0.2])
     rows[7]["sha256"] = rows[6]["sha256"]
     corpus = Corpus(tmp_path)
@@ -108,8 +110,22 @@ def test_gates_leave_out_and_count(tmp_path):
     left_out = {"coverage": 1, "missing_textures": 1, "duplicate": 1}
     assert json.loads((tmp_path / "triplets/manifest.json").read_text())["left_out"] == left_out
     card = (tmp_path / "triplets/README.md").read_text()
-    assert "| refers to textures that are missing | `allow_missing_textures`: no | 1 |" in card
+    assert "| refers to textures of colours that are missing | `allow_missing_textures`: no | 1 |" in card
     assert pack(corpus, allow_missing_textures=True)["triplets"] == 6
+
+
+def test_of_an_older_corpus_any_missing_texture_counts(tmp_path):
+    rows = [object_row(i, 12, views=3, size=16, num_gaussians=10) for i in range(3)]
+    rows[1]["missing_textures"] = ["bumps.png"]
+    corpus = Corpus(tmp_path)
+    write_rows(corpus, rows, shard_size=3)
+    path = corpus.shard_path("assets", 0)
+    schema = pq.read_schema(path)
+    older = pa.schema([field for field in schema if field.name != "missing_colors"]).with_metadata(schema.metadata)
+    with corpus.table_writer(path, older) as writer:
+        writer.write([{name: row[name] for name in older.names} for row in rows])
+    assert pack(corpus)["left_out_missing_textures"] == 1
+    assert [row["missing_colors"] for row in packed_rows(corpus, "train")] == [None, None]
 
 
 def test_the_same_file_rotated_is_another_object(tmp_path):

@@ -220,7 +220,7 @@ def test_the_page_of_captions_shows_the_worst_with_pictures_and_bad_renders(tmp_
     rows[2]["caption"] = "<i>a</i> ball"
     rows[2]["view_weights"] = np.full(6, 0.5)
     rows[3]["coverage"] = 0.001
-    rows[4]["missing_textures"] = ["wood.png"]
+    rows[4]["missing_textures"] = rows[4]["missing_colors"] = ["wood.png"]
     corpus = Corpus(tmp_path)
     write_rows(corpus, rows, 2)
     failure = {"uid": "gone", "stage": "caption", "error_class": "BadCaption", "message": "it refuses", "log_tail": ""}
