@@ -69,8 +69,7 @@ def test_expressions(tmp_path, where, uids):
         ("nofunction(uid)", "Scalar Function with name nofunction does not exist"),
         ("uid = 1 + [2]", "."),
         ("code::int > 1", "Could not convert string 'x' to INT32"),
-        ("not " * 5000 + "true", "too deep|depth"),
-        ("(" * 5000 + "true" + ")" * 5000, "too deep|depth|memory|exhausted"),
+        pytest.param("not " * 5000 + "true", "too deep|depth", id="deep"),
         ("", None),
     ],
 )
