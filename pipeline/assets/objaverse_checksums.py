@@ -35,7 +35,9 @@ def known_checksums(config: AssetsConfig, downloader: Downloader, needed: bool) 
     try:
         file = dataset.kept(path)
         checksums = _read(file) if file.is_file() else {}
-    except (ConfigError, ValueError) as error:
+    except ConfigError:  # a mirror on a disk does not have it
+        return {}
+    except ValueError as error:
         logger.warning("Objaverse 1.0: checksums are not used, as Objaverse-XL's table of them is not whole: %s", error)
         return {}
     if checksums:

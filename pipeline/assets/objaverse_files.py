@@ -72,7 +72,7 @@ class ObjaverseFiles:
         """The dataset's folders of GLB files (`000-023`), in order, with the uids of their objects.
 
         Args:
-            unplanned: where entries are noted that are no objects of the dataset.
+            unplanned: where entries are noted that are no objects of the dataset; None: a warning tells of them.
 
         Raises:
             ConfigError: the file cannot be fetched, or is not the dataset's.
@@ -81,9 +81,10 @@ class ObjaverseFiles:
         folders, faults = self._read(OBJECT_PATHS, lambda file: _by_folder(self._reader.object_paths(file)))
         tally = _Tally()
         for entry, reason in faults:
-            tally.note(f"{entry} ({reason})")
             if unplanned is not None:
-                unplanned.note(entry, reason)
+                unplanned.note(entry, f"{OBJECT_PATHS}: {reason}")
+            else:
+                tally.note(f"{entry} ({reason})")
         tally.warn(f"entries of {OBJECT_PATHS} are no objects, and are not planned")
         return folders
 

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import Corpus
@@ -12,6 +13,8 @@ from pipeline.assets.objaverse_files import REVISION
 from pipeline.assets.sources import make_source
 from pipeline.base.errors import ConfigError
 from pipeline.run import main
+from pipeline.stages.config import Config
+from pipeline.state.planning import ensure_planned
 from pipeline.store.rows import table_from_rows
 from pipeline.store.schema import INDEX
 from tests.pipeline.assets.asset_makers import Store, box_glb
@@ -259,10 +262,19 @@ def test_any_uid_of_the_published_form_is_planned_and_what_cannot_be_is_noted(hu
     assert rows["a"]["lvis_category"] == "stair"
     assert rows["A"]["lvis_category"] == ""
     assert source.unplanned.entries == list(WRONG)
-    assert source.unplanned.reasons[0] == "its uid is not of letters and digits, 1 to 64"
-    assert source.unplanned.reasons[4] == "'../../secrets.glb' is not a path of this object"
-    warnings = [record.message for record in caplog.records if "object-paths.json.gz" in record.message]
-    assert [f"{len(WRONG)} entries of object-paths.json.gz are no objects" in text for text in warnings] == [True]
+    assert source.unplanned.reasons[0] == "object-paths.json.gz: its uid is not of letters and digits, 1 to 64"
+    assert source.unplanned.reasons[4] == "object-paths.json.gz: '../../secrets.glb' is not a path of this object"
+
+
+def test_what_cannot_be_planned_is_told_once_and_kept(hub, config, tmp_path, caplog):
+    hub.files[PATHS] = packed(
+        {uid_of(0): f"glbs/000-000/{uid_of(0)}.glb", ODD[0]: f"glbs/000-000/{ODD[0]}.glb"} | WRONG
+    )
+    corpus = Corpus(tmp_path)
+    assert ensure_planned(corpus, Config(assets=AssetsConfig(**config()))).objects == 2
+    (warning,) = [record.message for record in caplog.records if "object-paths.json.gz" in record.message]
+    assert f"{len(WRONG)} entries that cannot be planned ('{'b' * 65}': object-paths.json.gz: its uid" in warning
+    assert pq.read_table(tmp_path / "unplanned.parquet").column("entry").to_pylist() == list(WRONG)
 
 
 @pytest.mark.parametrize("path", ["../../secrets.glb", "glbs/000-000/other.glb", "https://elsewhere/x.glb", "", 5])
