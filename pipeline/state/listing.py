@@ -28,6 +28,7 @@ COUNTED = ("uid", "origin_uri", "split")  # what is sorted where the rows are on
 # Stages name files after the uid. A file system takes 255 bytes, some of which are the stages' own.
 _SAFE_UID = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f\ud800-\udfff]+")
 _UID_BYTES = 200
+_NAMES = ["origin_uri", "uid"]  # what an entry is called by, in this order
 _SHOWN = 80  # characters of a name from outside
 
 
@@ -44,7 +45,7 @@ class Listing:
         self.left_out_where = 0  # objects for which `assets.where` is not true
         self._config = config
         self._source = make_source(config)
-        self._repeated: list[tuple[str, str]] = []
+        self._repeated = INDEX.empty_table().select(_NAMES)  # rows whose uids came before
 
     @property
     def shards(self) -> int:
@@ -53,15 +54,19 @@ class Listing:
     @property
     def unplanned(self) -> int:
         """Entries that cannot be planned."""
-        return len(self._source.unplanned.entries) + len(self._repeated)
+        return len(self._source.unplanned.entries) + int(self._repeated.num_rows)
 
     def unplanned_rows(self) -> Iterator[Row]:
         """The rows of unplanned.parquet: the source's own in its order, then those whose uid came before."""
         noted = self._source.unplanned
         for entry, reason in zip(noted.entries, noted.reasons, strict=True):
             yield {"entry": entry, "reason": reason}
-        for entry, reason in sorted(self._repeated):
-            yield {"entry": entry, "reason": reason}
+        for batch in self._repeated.sort_by([(name, "ascending") for name in _NAMES]).to_batches(ROWS_AT_ONCE):
+            for row in batch.to_pylist():
+                yield {
+                    "entry": _entry(row),
+                    "reason": f"another entry has the uid {row['uid']!r}, too: the first is planned",
+                }
 
     def pieces(self, scratch: Path, columns: Sequence[str] = tuple(INDEX.names)) -> Iterator[pa.Table]:
         """The rows of index.parquet in its order, some columns of them; at least one.
@@ -122,8 +127,7 @@ class Listing:
         return {"annotations": ""} | row | {"shard": None, "split": split, "license": spdx(row["license"] or "")}
 
     def _note_repeated(self, rows: pa.Table) -> None:
-        for uid, origin in zip(*(rows.column(name).to_pylist() for name in ("uid", "origin_uri")), strict=True):
-            self._repeated.append((origin or uid, f"another entry has the uid {uid!r}, too: the first is planned"))
+        self._repeated = pa.concat_tables([self._repeated, rows.select(_NAMES)])
 
     def _numbered(self, table: pa.Table) -> pa.Table:
         """The next rows, with their shards; counts them."""
@@ -175,6 +179,5 @@ def split_of(uid: str, config: AssetsConfig) -> str:
 
 
 def _entry(row: Row) -> str:
-    """What to call a row by; its address is what people know."""
-    name: str = row["origin_uri"] or row["uid"]
-    return name
+    """What to call a row by: its address is what people know."""
+    return next((str(row[name]) for name in _NAMES if row[name]), "")
