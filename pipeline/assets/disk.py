@@ -55,10 +55,11 @@ class DiskFolder(AssetFiles):
 
     def _spellings(self, folder: PurePosixPath, name: str) -> list[str]:
         """The entries of a folder that are called `name` but for the case, or exactly so if there is one."""
+        if os.path.lexists(self.root / folder / name):
+            return [name]  # a folder of many entries need not be listed
         if folder not in self._names:
             self._names[folder] = self._listed(folder)
-        names = self._names[folder].get(folded(name), [])
-        return [name] if name in names else names
+        return self._names[folder].get(folded(name), [])
 
     def _listed(self, folder: PurePosixPath) -> dict[str, list[str]]:
         names: dict[str, list[str]] = {}

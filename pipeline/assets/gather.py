@@ -166,13 +166,14 @@ class _Gathering:
             target = inside(reference, path.parent, path.name)
         except AssetError:
             target = None
-        leads_there = target is not None
-        if target is None and can_redirect(path):
-            target = source
-        if target is None or (target not in self._placed and self._copy(target, source)):
+        place = "" if target is not None else posixpath.relpath(source, path.parent)
+        if place and not can_redirect(path, reference, place):
+            return None
+        target = target or source
+        if target not in self._placed and self._copy(target, source):
             return None
         logger.info("%s: %s is taken from %s", self._main, _shown(reference), source)
-        return "" if leads_there else posixpath.relpath(target, path.parent)
+        return place
 
     def _place(self, path: PurePosixPath) -> str:
         """Bring the file at `path`, or the one whose path differs by case alone; returns why not, or nothing."""

@@ -7,13 +7,13 @@ it, so that a loader neither looks for it elsewhere on the machine nor paints th
 import mmap
 import re
 import shutil
-import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape, unescape
 
+from pipeline.assets.fbx_names import as_long_as, image_names, remove_names, replace_names
 from pipeline.assets.gltf_images import names_of_colors, remove_images
 from pipeline.base.errors import AssetError
 from pipeline.values.gltf import is_gltf, read_gltf
@@ -28,9 +28,6 @@ _NUMBERS = {"-mm": 2, "-o": 3, "-s": 3, "-t": 3}
 _NUMBER = re.compile(r"[-+.\d][-+.\deE]*$")
 _LIBRARY = re.compile(r"[ \t]*mtllib[ \t]+(\S.*?)\s*$")
 _LIBRARY_LINE = re.compile(rb"^[ \t]*mtllib[ \t][^\n]*", re.MULTILINE)
-# A path in a binary FBX file: a node's name after its length, then the node's first property: type S, length, text
-_FBX_PATH = re.compile(rb"(?:\x10RelativeFilename|\x08File[nN]ame)S(....)", re.DOTALL)
-_FBX_EMBEDDED = re.compile(rb"ContentR(?!\0\0\0\0)")
 _DAE_IMAGE = re.compile(rb"(<init_from[^>]*>)([^<]*)(</init_from>)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -94,9 +91,9 @@ def file_name(reference: str) -> str:
     return str(inside(path.rpartition("/")[2], PurePosixPath(), path[:200]) or "")
 
 
-def can_redirect(path: PurePosixPath) -> bool:
-    """Whether names in a file of this kind can be replaced by longer ones."""
-    return path.suffix.lower() != ".fbx"
+def can_redirect(path: PurePosixPath, reference: str, place: str) -> bool:
+    """Whether the file at `path` can name `place` instead of `reference`."""
+    return path.suffix.lower() != ".fbx" or as_long_as(place, reference) is not None
 
 
 def redirect(path: Path, places: Mapping[str, str]) -> None:
@@ -110,6 +107,8 @@ def redirect(path: Path, places: Mapping[str, str]) -> None:
             if place is not None:
                 image["uri"] = quote(place)
         file.write()
+    elif path.suffix == ".fbx":
+        replace_names(path, {old: as_long_as(place, old) or old for old, place in places.items()})
     elif path.suffix == ".dae":
         path.write_bytes(_DAE_IMAGE.sub(lambda found: _with_dae_image(found, places), path.read_bytes()))
     else:
@@ -125,7 +124,7 @@ def cut(path: Path, references: set[str]) -> None:
         remove_images(file.document, references)
         file.write()
     elif path.suffix == ".fbx":
-        _overwrite_fbx_paths(path, references)
+        remove_names(path, references)
     elif path.suffix == ".dae":
         path.write_bytes(_DAE_IMAGE.sub(lambda found: _without_dae_image(found, references), path.read_bytes()))
     else:
@@ -165,14 +164,7 @@ def _gltf_files(path: Path) -> NamedFiles:
 
 
 def _fbx_files(path: Path) -> NamedFiles:
-    data = path.read_bytes()
-    if _FBX_EMBEDDED.search(data):
-        return NamedFiles()  # the images travel inside the file
-    names = [_text(data[start:end]) for start, end in _fbx_paths(data)]
-    # Each image is named twice, by its author's absolute path and by a relative one.
-    paths = {name: PureWindowsPath(name) for name in names}  # reads both kinds of slashes
-    relative = {path.name for path in paths.values() if not path.anchor}
-    return _optional(name for name, path in paths.items() if not path.anchor or path.name not in relative)
+    return _optional(image_names(path))
 
 
 def _dae_files(path: Path) -> NamedFiles:
@@ -241,22 +233,3 @@ def _mtl_names(line: str) -> list[str]:
 def _drop_lines(path: Path, names_in: Callable[[str], list[str]], references: set[str]) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(line for line in lines if references.isdisjoint(names_in(_text(line)))))
-
-
-def _fbx_paths(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where the paths stand in a binary FBX file."""
-    for match in _FBX_PATH.finditer(data):
-        end = match.end() + struct.unpack("<I", match[1])[0]
-        if end <= len(data):
-            yield match.end(), end
-
-
-def _overwrite_fbx_paths(path: Path, references: set[str]) -> None:
-    """Paths are replaced in place by a number of the same length: nothing in the file may shift."""
-    numbers = {name: str(number) for number, name in enumerate(sorted(references))}
-    data = bytearray(path.read_bytes())
-    for start, end in list(_fbx_paths(bytes(data))):
-        number = numbers.get(_text(bytes(data[start:end])))
-        if number is not None:
-            data[start:end] = number.rjust(end - start, "_").encode()[: end - start]
-    path.write_bytes(data)

@@ -11,6 +11,7 @@ import trimesh
 from pipeline import Corpus
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.folder import uid_of
+from pipeline.assets.references import named_files
 from pipeline.assets.room import Room
 from pipeline.assets.sources import make_source
 from pipeline.base.errors import ConfigError, StorageError
@@ -236,6 +237,25 @@ def test_fbx_travels_with_the_textures_beside_it(store):
     assert row["missing_textures"] == ["/home/me/C:\\me\\x.png", "C:\\me\\x.png"]
     assert b"x.png" not in members["asset.fbx"]
     assert len(members["asset.fbx"]) == len(fbx("red.png", "C:\\me\\x.png"))
+
+
+@pytest.mark.parametrize("name", ["C:\\me\\x.png", "..\\..\\..\\maps\\x.png", "/a/x.png", "C:/me//x.png"])
+def test_fbx_is_told_where_a_texture_of_that_name_lies(store, name):
+    run = store({"in/a.fbx": fbx(name), "in/x.png": png()})
+    row = run.only_row()
+    members = run.stored_members(row)
+    assert members.keys() == {"asset.fbx", "x.png"}
+    assert row["missing_textures"] == []
+    assert len(members["asset.fbx"]) == len(fbx(name))
+    fetched = run.refetched(row)
+    named = named_files(fetched.main).optional
+    assert named
+    assert {(fetched.main.parent / path.replace("\\", "/")).read_bytes() for path in named} == {png()}
+
+
+def test_fbx_has_no_room_for_a_longer_name(store):
+    row = store({"in/a.fbx": fbx("/x.png"), "in/textures/x.png": png()}).only_row()
+    assert row["missing_textures"] == ["/x.png"]
 
 
 def test_fbx_with_embedded_images_misses_nothing(store):
