@@ -40,6 +40,7 @@ _SKETCHFAB_PAGE = re.compile(
     re.IGNORECASE,
 )
 _GLB_FILE = re.compile(r"(?:.*[/\\])?([0-9A-Za-z]{1,64})\.glb", re.IGNORECASE)
+_NO_ROW = re.compile(r'\s*#|"?sep=.')  # a comment, or what Excel writes before the header
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _LONG_UID = re.compile(r"[0-9A-Za-z]{20,64}")
 
@@ -68,7 +69,7 @@ def read_names(path: str, setting: str) -> Iterator[str]:
                         raise ValueError(f"it has more than {MAX_NAMES} names")
                     yield uid
     except UnicodeError as error:
-        raise ConfigError(f"{setting}: {name} is not a text file (UTF-8), and not a Parquet or gzip file") from error
+        raise ConfigError(f"{setting}: {name} is not a text, Parquet or gzip file") from error
     except (OSError, EOFError, zlib.error, csv.Error, pa.ArrowException, ValueError, RecursionError) as error:
         reason = " ".join(str(error).replace(path, name).split())[:300] or type(error).__name__
         raise ConfigError(f"{setting}: {name} cannot be read as a list of objects: {reason}") from error
@@ -129,7 +130,8 @@ def _raw_names(file: Any, file_name: str) -> Iterator[str]:
     unpacked = gzip.GzipFile(fileobj=file) if magic[:2] == b"\x1f\x8b" else file
     stream = io.BufferedReader(_Bounded(unpacked))
     wide = stream.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff")
-    text = io.TextIOWrapper(stream, encoding="utf-16" if wide else "utf-8-sig", newline="")
+    # Letters of another encoding are in no name, but may be in the captions beside them.
+    text = io.TextIOWrapper(stream, encoding="utf-16" if wide else "utf-8-sig", errors="replace", newline="")
     start, first = [], ""
     for first in _lines(text):
         start.append(first)
@@ -157,12 +159,12 @@ def _lines(text: io.TextIOWrapper) -> Iterator[str]:
 
 def _text_names(lines: Iterator[str], is_table: bool) -> Iterator[str]:
     """The names in lines of text, which are rows of a table if the first of them says so."""
-    first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
+    first = next((line for line in lines if line.strip() and not _NO_ROW.match(line)), "")
     for delimiter in DELIMITERS:
         names = next(csv.reader([first], delimiter=delimiter, skipinitialspace=True), [])
         places = _key_places([name.strip() for name in names])
         if places:
-            return _cells(csv.reader(lines, delimiter=delimiter, skipinitialspace=True), places)
+            return _cells(csv.reader(lines, delimiter=delimiter, skipinitialspace=True), places, delimiter)
     delimiter = next((mark for mark in DELIMITERS if mark in first), "")
     whole_lines = not is_table and _URL.match(first.strip().strip("\"'"))  # addresses may hold commas
     if not delimiter or whole_lines:
@@ -173,7 +175,7 @@ def _text_names(lines: Iterator[str], is_table: bool) -> Iterator[str]:
         return chain.from_iterable(_words(line.replace(delimiter, " ")) for line in chain([first], lines))
     if not _looks_like_name(row[0]):
         raise ValueError(f"it has no column {SPOKEN_KEYS}, only {', '.join(row)[:200]}")
-    return _cells(chain([row], rows), [0])
+    return _cells(chain([row], rows), [0], delimiter)
 
 
 def _words(line: str) -> list[str]:
@@ -181,11 +183,19 @@ def _words(line: str) -> list[str]:
     return [line] if _URL.match(line) else _COMMENT.sub("", line).split()
 
 
-def _cells(rows: Iterator[list[str]], places: list[int]) -> Iterator[str]:
-    """Of each row the first cell at one of the places that is not empty."""
+def _cells(rows: Iterator[list[str]], places: list[int], delimiter: str) -> Iterator[str]:
+    """Of each row the first cell at one of the places that is not empty.
+
+    Raises:
+        ValueError: a cell holds further rows, since its quote does not end where it should.
+    """
     for row in rows:
         if row and not row[0].startswith("#"):
             yield next((row[place] for place in places if place < len(row) and row[place].strip()), "")
+        for line in chain.from_iterable(cell.split("\n")[1:] for cell in row if "\n" in cell):
+            cells = line.split(delimiter)
+            if any(place < len(cells) and _LONG_UID.fullmatch(cells[place].strip()) for place in places):
+                raise ValueError(f"a quote before {line[:80]!r} is not closed")
 
 
 def _looks_like_name(text: str) -> bool:
@@ -208,12 +218,12 @@ def _key_places(names: list[str]) -> list[int]:
 def _parquet_names(file: Any) -> Iterator[str]:
     with pq.ParquetFile(file) as parquet:
         names = parquet.schema_arrow.names
-        places = _key_places(names)
-        if not places:
+        columns = [names[place] for place in _key_places(names)]
+        if not columns:
             raise ValueError(f"it has no column {SPOKEN_KEYS}, only {', '.join(names)[:200]}")
-        columns = [names[place] for place in places]
         for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
-            for values in zip(*(batch.column(name).to_pylist() for name in columns), strict=True):
+            places = _key_places(batch.schema.names)
+            for values in zip(*(batch.column(place).to_pylist() for place in places), strict=True):
                 yield next((_name_of(value) for value in values if value), "")
 
 
@@ -272,5 +282,5 @@ def _name_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bytes):
-        return value.decode()
+        return value.decode("utf-8", "replace")
     return "" if value is None else json.dumps(value, default=str)[:MAX_NAME]

@@ -129,6 +129,7 @@ class ObjaverseXLSource(RemoteSource):
                 by_folder.setdefault(folders.get(uid, ""), []).append(packed)
         del folders
         uids = {folder: [packed.uid for packed in by_folder[folder]] for folder in sorted(by_folder.keys() - {""})}
+        self.objaverse.copy.tell_lacking(uids)
         for folder, annotations in self.objaverse.annotations(uids):
             details = json.dumps({"folder": folder})
             for packed in by_folder.pop(folder):

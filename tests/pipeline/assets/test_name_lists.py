@@ -60,8 +60,9 @@ def test_text(tmp_path, content):
         f'{A},"A chair, of oak; 3 legs"\n{ODD},a lamp\n',
         f"{A},https://x/y.jpeg,5\n{ODD},,\n",
         f",uid,name\n0,{A},x\n1,{ODD},y\n",
+        f"sep=;\nuid;name\n{A};St\u00fchle\n{ODD};x\n".encode("latin-1"),
     ],
-    ids=["header", "semicolons", "tabs", "two keys", "Cap3D", "no header", "with an index"],
+    ids=["header", "semicolons", "tabs", "two keys", "Cap3D", "no header", "with an index", "Excel"],
 )
 @pytest.mark.parametrize("name", ["list.csv", "list.txt"])
 def test_tables_as_text(tmp_path, content, name):
@@ -133,6 +134,7 @@ def test_names_are_compared_as_they_should_be():
         ("[" * 200_000, "cannot be read as a list of objects: "),
         (b"\x89PNG\r\n\x1a\n\0\0", "is not a text file"),
         (b"abc\0def\n", "is not a text file"),
+        (f'{A},"a chair\n{B},a lamp\n{ODD},x\n', "a quote before '8ff7.*,a lamp' is not closed"),
         (parquet(uid=[A])[:-9], "cannot be read as a list of objects: "),
         (gzip.compress(f"{A}\n".encode())[:-9], "cannot be read as a list of objects: "),
         ("x" * 1_000_001, "a line has 1000000 characters or more"),
