@@ -86,7 +86,7 @@ class RepositoryFiles(AssetFiles):
     def size(self, path: PurePosixPath) -> int | None:
         if path not in self._local:
             try:
-                self._local[path] = self._resolve(path, "")
+                self._local[path] = self._resolve(path, "")[0]
             except Missing:
                 self._local[path] = None
         local = self._local[path]
@@ -101,7 +101,9 @@ class RepositoryFiles(AssetFiles):
         return self._tree.similar(path)
 
     def fetch_listed(self, spellings: Sequence[PurePosixPath], sha256: str) -> PurePosixPath:
-        """Fetch the file that a dataset lists, and return its path: the first of the spellings that is there.
+        """Fetch the file that a dataset lists: the first of the spellings that is there.
+
+        Returns its path, that of a link's target for a link: what such a file names lies beside it.
 
         Args:
             sha256: what it had in somebody's checkout, which may be that of the file, with these or other line ends, or
@@ -112,17 +114,22 @@ class RepositoryFiles(AssetFiles):
         """
         first, *others = spellings
         try:
-            self._local[first] = self._resolve(first, sha256)
-            return first
+            return self._keep_listed(first, sha256)
         except Missing:
             for path in others:
                 with suppress(Missing):
-                    self._local[path] = self._resolve(path, sha256)
-                    return path
+                    return self._keep_listed(path, sha256)
             raise
 
-    def _resolve(self, path: PurePosixPath, sha256: str) -> Path:
-        """What a path stands for in the end, in a local file."""
+    def _keep_listed(self, path: PurePosixPath, sha256: str) -> PurePosixPath:
+        file, place = self._resolve(path, sha256)
+        if place.suffix.lower() != path.suffix.lower():  # a link alone says what its target is
+            place = path
+        self._local[place] = file
+        return place
+
+    def _resolve(self, path: PurePosixPath, sha256: str) -> tuple[Path, PurePosixPath]:
+        """What a path stands for in the end: a local file, and where it lies."""
         file, is_listed = self._fetch(self._tree, path), False
         for _ in range(MAX_LINKS):
             is_listed = is_listed or not sha256 or fits(file, sha256)
@@ -130,7 +137,7 @@ class RepositoryFiles(AssetFiles):
             if pointer:
                 if not is_listed and pointer.sha256 != sha256:
                     raise Modified(f"{path}: the SHA-256 of it in Git LFS is {pointer.sha256}, not {sha256}")
-                return self._fetch_large(path, pointer)
+                return self._fetch_large(path, pointer), path
             target = read_link(file, path)
             if target is None:
                 break
@@ -144,7 +151,7 @@ class RepositoryFiles(AssetFiles):
             raise AssetError(f"{path}: more than {MAX_LINKS} symbolic links follow each other")
         if not is_listed:
             raise Modified(f"{path}: its SHA-256 is {sha256_of(file)}, not {sha256}")
-        return file
+        return file, path
 
     def _fetch_large(self, path: PurePosixPath, pointer: Pointer) -> Path:
         if pointer.size > self._left:

@@ -118,6 +118,13 @@ def test_a_link_is_followed_inside_the_repository(hub, tmp_path, recorded):
     assert run.stored(run.only_row()).read_bytes() == box_glb()
 
 
+@pytest.mark.parametrize(("target", "parts"), [("shared/m.obj", 1), ("shared/model", 0)])
+def test_what_the_target_of_a_link_names_lies_beside_the_target(hub, tmp_path, target, parts):
+    hub.put({"m.obj": target.encode(), target: obj(), "shared/paint.mtl": mtl()})
+    row = hub.run(tmp_path, listed("m.obj", obj())).only_row()
+    assert (row["format"], row["parts_fetched"], row["parts_missing"]) == ("obj", parts, 1 - parts)
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "part"),
     [
