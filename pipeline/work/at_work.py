@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.base.logs import working_on
-from pipeline.store.corpus_store import TEMPORARY, CorpusStore
+from pipeline.store.corpus_files import TEMPORARY
+from pipeline.store.corpus_store import CorpusStore
 
 
 @dataclass(frozen=True)
