@@ -15,10 +15,19 @@ MAX_SPELLINGS = 100  # of one path's folders, which a hostile tree may hold in a
 
 
 class DiskFolder(AssetFiles):
-    """The files below `root`, on a local disk. Links that lead out of it are not followed."""
+    """The files below `root`, on a local disk. Links that lead out of it are not followed.
+
+    In a snapshot of the hub's cache (`NAME/snapshots/REVISION`) they may lead to `NAME/blobs`, as all files there do.
+    """
 
     def __init__(self, root: Path):
         self.root = Path(os.path.realpath(root))
+        self._inside = [self.root]
+        self._inside += [
+            folder.parents[1] / "blobs"
+            for folder in (self.root, *self.root.parents)
+            if folder.parent.name == "snapshots" and (folder.parents[1] / "blobs").is_dir()
+        ]
         self._names: dict[PurePosixPath, dict[str, list[str]]] = {}  # of a folder's entries, by their folded names
 
     def size(self, path: PurePosixPath) -> int | None:
@@ -72,4 +81,5 @@ class DiskFolder(AssetFiles):
         return names
 
     def _holds(self, file: Path) -> bool:
-        return Path(os.path.realpath(file)).is_relative_to(self.root)
+        real = Path(os.path.realpath(file))
+        return any(real.is_relative_to(folder) for folder in self._inside)

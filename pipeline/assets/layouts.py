@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 LOOKED_AT = 20  # objects whose folders are looked into before a shape is believed
 MAX_TABLE_BYTES = 100_000_000  # of a file that is read whole
 MAX_LINE = 10_000_000
+MAX_UNPACKED_BYTES = 4_000_000_000  # of one file
 
 
 class Layout(ABC):
@@ -228,6 +229,8 @@ def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
     try:
         with gzip.open(file) as lines:
             while line := lines.readline(MAX_LINE):
+                if lines.tell() > MAX_UNPACKED_BYTES:
+                    raise ValueError(f"it unpacks to more than {MAX_UNPACKED_BYTES} bytes")
                 entry = json.loads(line)
                 if isinstance(entry, dict):
                     yield entry

@@ -159,6 +159,19 @@ def test_a_link_inside_the_source_is_a_file(tmp_path):
     assert list(run.stored_members(run.only_row())) == ["asset.obj", "paint.mtl", "red.png"]
 
 
+@pytest.mark.parametrize("below", ["", "glbs"])
+def test_a_snapshot_of_the_hub_is_made_of_links(tmp_path, below):
+    cache = tmp_path / "datasets--who--what"
+    write_files(cache, {"blobs/0a1b": box_glb(), "secret": box_glb(), "snapshots/9f/.keep": b""})
+    folder = cache / "snapshots/9f/glbs"
+    folder.mkdir()
+    (folder / "box.glb").symlink_to("../../../blobs/0a1b")
+    (folder / "other.glb").symlink_to("../../../secret")
+    run = Store(tmp_path, source="folder", path=str(cache / "snapshots/9f" / below))
+    assert [row["name"] for row in run.rows] == ["box"]
+    assert "other.glb: it is a symbolic link that leaves" in run.only_failure().message
+
+
 def test_limits_hold_for_all_files_together(tmp_path):
     folder = write_files(tmp_path / "in", {"a.obj": obj(), "paint.mtl": mtl("red.png"), "red.png": bytes(5000)})
     failure = Store(tmp_path, source="folder", path=str(folder), max_bytes=5000).only_failure()

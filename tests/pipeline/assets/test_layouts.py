@@ -122,6 +122,14 @@ def test_amazon_berkeley_objects(plan, caplog, damage):
     assert ("listings_0.json.gz: it cannot be read to its end" in caplog.text) == bool(damage)
 
 
+def test_a_table_that_unpacks_without_end_is_told(plan, caplog, monkeypatch):
+    monkeypatch.setattr("pipeline.assets.layouts.MAX_UNPACKED_BYTES", 2000)
+    listing = gzip.compress(product() + b"{}\n" * 1_000_000)
+    rows = plan({f"original/8/{ASIN}.glb": box_glb(), "listings/metadata/listings_0.json.gz": listing})
+    assert [row["name"] for row in rows.values()] == ["Chair, IN"]
+    assert "unpacks to more than 2000 bytes" in caplog.text
+
+
 def test_toys4k(plan):
     rows = plan({"toys/ice_cream/ice_cream_003/mesh.obj": obj(), "toys/dog/dog_001/mesh.obj": obj()})
     assert [told(row)[:3] for row in rows.values()] == [
