@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.assets.addresses import public
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.joined_tables import JoinedTables
 from pipeline.base.errors import ConfigError
+from pipeline.base.plain_text import plain_line
 from pipeline.state.draw import drawn, hash_of
 from pipeline.store.joined_table import JoinedTable
 from pipeline.store.rows import Row, table_from_rows
@@ -29,7 +31,9 @@ COUNTED = ("uid", "origin_uri", "split")  # what is sorted where the rows are on
 _SAFE_UID = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f\ud800-\udfff]+")
 _UID_BYTES = 200
 _NAMES = ["origin_uri", "uid"]  # what an entry is called by, in this order
-_SHOWN = 80  # characters of a name from outside
+_SHOWN = 80  # characters of a name from outside in a message,
+_KEPT = 1000  # and in a table
+_LICENSES_SHOWN = 10
 
 
 class Listing:
@@ -60,13 +64,10 @@ class Listing:
         """The rows of unplanned.parquet: the source's own in its order, then those whose uid came before."""
         noted = self._source.unplanned
         for entry, reason in zip(noted.entries, noted.reasons, strict=True):
-            yield {"entry": entry, "reason": reason}
+            yield _unplanned(entry, reason)
         for batch in self._repeated.sort_by([(name, "ascending") for name in _NAMES]).to_batches(ROWS_AT_ONCE):
             for row in batch.to_pylist():
-                yield {
-                    "entry": _entry(row),
-                    "reason": f"another entry has the uid {row['uid']!r}, too: the first is planned",
-                }
+                yield _unplanned(_entry(row), f"another entry has the uid {row['uid']!r}, too: the first is planned")
 
     def pieces(self, scratch: Path, columns: Sequence[str] = tuple(INDEX.names)) -> Iterator[pa.Table]:
         """The rows of index.parquet in its order, some columns of them; at least one.
@@ -147,7 +148,7 @@ class Listing:
         Raises:
             ConfigError: nothing is left.
         """
-        licenses = ", ".join(f"{count} of '{name}'" for name, count in self.left_out_licenses.most_common())
+        licenses = _counts(self.left_out_licenses)
         first = next(self.unplanned_rows(), None)
         unplanned = f"{self.unplanned} entries that cannot be planned" if first else ""
         if first:
@@ -176,6 +177,19 @@ def split_of(uid: str, config: AssetsConfig) -> str:
     if place < config.val_fraction:
         return "val"
     return "heldout" if place < config.val_fraction + config.heldout_fraction else "train"
+
+
+def _unplanned(entry: str, reason: str) -> Row:
+    """A row of unplanned.parquet: an entry may be an address that carries secrets, or anything else."""
+    return {"entry": plain_line(public(entry))[:_KEPT], "reason": plain_line(reason)[:_KEPT]}
+
+
+def _counts(licenses: Counter[str]) -> str:
+    """`3 of 'GPL-3.0-only', 1 of ''`, for a message."""
+    most = licenses.most_common(_LICENSES_SHOWN)
+    shown = [f"{count} of '{plain_line(name)[:_SHOWN]}'" for name, count in most]
+    others = licenses.total() - sum(count for _, count in most)
+    return ", ".join([*shown, f"{others} of others"] if others else shown)
 
 
 def _entry(row: Row) -> str:

@@ -6,10 +6,12 @@ import pyarrow as pa
 import pytest
 
 from fakes.corpus import fake_config
+from fakes.stages import FakeSource
 from pipeline.base.errors import ConfigError
 from pipeline.stages.config import Config
 from pipeline.state.listing import Listing, is_safe, split_of
 from pipeline.store.rows import Row
+from pipeline.store.schema import INDEX
 
 MANY = ",".join(f"object-{i}" for i in range(400))
 
@@ -73,6 +75,30 @@ def test_some_uids_cannot_name_a_file(uid):
 @pytest.mark.parametrize("uid", ["a", "kiDgUIcaC7c4YaIcLCJeq4kS7rK", "x" * 200, "椅" * 60, "a b.c"])
 def test_other_uids_can(uid):
     assert is_safe(uid)
+
+
+def test_entries_are_kept_as_plain_text_without_secrets(fakes, tmp_path, caplog):
+    listing = Listing(fake_config("a").assets)
+    listing._source.unplanned.note("https://ann:pass@a.org/x.glb?id=7&token=t0p", "it \x1b[31mis\nodd")
+    listing._source.unplanned.note("x" * 5000, "it is long")
+    list(listing.pieces(tmp_path))
+    first, second = listing.unplanned_rows()
+    assert first == {"entry": "https://a.org/x.glb?id=7", "reason": "it \\x1b[31mis odd"}
+    assert len(second["entry"]) == 1000
+    assert "pass" not in caplog.text and "t0p" not in caplog.text and "\x1b" not in caplog.text
+
+
+def test_many_licences_make_no_long_message(fakes, tmp_path, caplog, monkeypatch):
+    def plan(self):
+        for number in range(500):
+            empty = dict.fromkeys(INDEX.names, "") | {"uid": f"{number}", "tags": [], "license": f"licence {number}"}
+            yield {name: value for name, value in empty.items() if name != "shard"}
+
+    monkeypatch.setattr(FakeSource, "plan", plan)
+    listing = Listing(fake_config(assets={"licenses": "licence 3"}).assets)
+    list(listing.pieces(tmp_path))
+    assert len(caplog.text) < 600 and "489 of others" in caplog.text
+    assert listing.left_out_licenses.total() == 499
 
 
 def test_an_empty_source_is_refused(listed):
