@@ -79,7 +79,7 @@ class AssetsConfig(Section):
     read_timeout_s: float = runtime(30.0, gt=0)
     """Time limit for a server to send something."""
     timeout_s: float = runtime(600.0, gt=0)
-    """Time limit for one file, retries and waits included."""
+    """Time limit for one file, retries included; the time in which its server takes no requests does not count."""
 
     @model_validator(mode="after")
     def _fractions_of_one_whole(self) -> Self:

@@ -108,11 +108,14 @@ class Windows:
             if window is None:
                 return
             now = time.time()
+            if is_own and not ticket.number:  # sent before anything was known of a limit, and counted now
+                window.sent += 1
+                ticket.number = window.sent
             if not is_refused and is_own:
                 window.answered(ticket.sent_at)
             if is_refused:
                 window.refuse(now, said, ticket.sent_at, self._config.backoff_s)
-            window.learn(now, said, ticket.number if is_own and ticket.number else window.sent)
+            window.learn(now, said, ticket.number if is_own else window.sent)
             closed = self._tell(server, window, max(window.closed_until - now, LOOK_AGAIN_S), is_refused)
         if is_refused:
             raise closed
