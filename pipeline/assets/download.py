@@ -58,6 +58,7 @@ class Downloader:
         self.mirrors = Mirrors(config)
         self._windows = Windows(config)
         self._trust = Trust()
+        self._stopped = threading.Event()
         self._pace = _Pace(config.requests_per_second)
         self._retry = Retry(
             total=config.retries,
@@ -92,7 +93,8 @@ class Downloader:
         partial = target.with_name(f"{target.name}.part")
         try:
             with partial.open("wb") as file:
-                transfer = Transfer(shown(url), file, max_bytes, sha256.strip().lower(), self._config.timeout_s)
+                sha256, timeout_s = sha256.strip().lower(), self._config.timeout_s
+                transfer = Transfer(shown(url), file, max_bytes, sha256, timeout_s, self._stopped)
                 if is_mirror(url):
                     self._copy(url, transfer)
                 else:
@@ -101,6 +103,11 @@ class Downloader:
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """End the downloads that other threads have begun, as Unreachable. Later ones are not concerned."""
+        stopped, self._stopped = self._stopped, threading.Event()
+        stopped.set()
 
     def _copy(self, url: str, transfer: Transfer) -> None:
         with self.mirrors.open(url) as file:
@@ -140,7 +147,7 @@ class Downloader:
                     f"assets.timeout_s ({self._config.timeout_s:g}) leaves"
                 )
             logger.info("%s: %s; trying again in %.1f s", transfer.name, reason(problem), wait)
-            time.sleep(wait)
+            transfer.wait(wait)
 
     def _wait_out(self, closed: Closed, transfer: Transfer) -> None:
         """Wait until a server takes requests again; that is no failure of the file's.
@@ -157,7 +164,7 @@ class Downloader:
                 f"{transfer.name}: {closed}, after {transfer.waited_s:.0f} s of waiting; a file waits for "
                 f"{LONGEST_WAIT_S:.0f} s at most; try again later"
             )
-        transfer.wait(wait + spread_s(wait))
+        transfer.wait_outside(wait + spread_s(wait))
 
     def _attempt(self, url: str, transfer: Transfer) -> None:
         credentials = Credentials(url, self._config, self._trust, with_token=not transfer.is_token_refused)

@@ -58,7 +58,7 @@ class ObjaverseFiles:
     def __init__(self, config: AssetsConfig, downloader: Downloader):
         self.hub = HubDataset(config, downloader, REPOSITORY, REVISION, MAX_FILE_BYTES)
         self.copy = LocalCopy(config, REVISION)
-        self._parallel = config.downloads
+        self._parallel, self._stop = config.downloads, downloader.stop
         self._not_in_copy = _Tally()
 
     @cached_property
@@ -126,7 +126,7 @@ class ObjaverseFiles:
             ConfigError: as `uids_by_folder`.
         """
         faults, lacking = _Tally(), _Tally()
-        with closing(read_ahead(self._ensure, folders, self._parallel)) as fetched:
+        with closing(read_ahead(self._ensure, folders, self._parallel, stop=self._stop)) as fetched:
             for (folder, uids), _ in zip(folders.items(), fetched, strict=True):
                 yield folder, self._annotations(folder, uids, faults, lacking)
         faults.warn("objects have an annotation that is not as it should be, and are planned without that part of it")

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import threading
 import time
 from http import HTTPStatus
 from typing import BinaryIO
@@ -9,7 +10,7 @@ from typing import BinaryIO
 import requests
 
 from pipeline.assets.checks import HEAD_BYTES, what_it_is_instead
-from pipeline.base.errors import AssetError, Modified, Timeout
+from pipeline.base.errors import AssetError, Modified, Timeout, Unreachable
 
 _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)$")
 
@@ -30,8 +31,15 @@ class Transfer:
         sha256: checksum that the whole must have; empty: any.
     """
 
-    def __init__(self, name: str, file: BinaryIO, max_bytes: int, sha256: str, timeout_s: float):
+    def __init__(
+        self, name: str, file: BinaryIO, max_bytes: int, sha256: str, timeout_s: float, stopped: threading.Event
+    ):
+        """
+        Args:
+            stopped: ends it, and any wait of its, from another thread.
+        """
         self.name = name
+        self._stopped = stopped
         self.sha256 = sha256
         self.received = 0
         self.is_token_refused = False
@@ -90,19 +98,36 @@ class Transfer:
             raise Passing(f"{self.received} of {self._total} bytes arrived")
 
     def wait(self, seconds: float) -> None:
-        """Wait outside its time limit."""
+        """Wait.
+
+        Raises:
+            Timeout, Unreachable: as `left_s`, afterwards.
+        """
+        self._stopped.wait(seconds)
+        self.left_s()
+
+    def wait_outside(self, seconds: float) -> None:
+        """Wait outside its time limit.
+
+        Raises:
+            Unreachable: it was stopped.
+        """
         started = time.monotonic()
-        time.sleep(seconds)
+        self._stopped.wait(seconds)
         waited = time.monotonic() - started
         self.waited_s += waited
         self._end += waited
+        self.left_s()
 
     def left_s(self) -> float:
         """Seconds that are left.
 
         Raises:
             Timeout: none.
+            Unreachable: it was stopped.
         """
+        if self._stopped.is_set():
+            raise Unreachable(f"{self.name}: incomplete, as the work was stopped")
         left = self._end - time.monotonic()
         if left <= 0:
             raise Timeout(

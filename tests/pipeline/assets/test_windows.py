@@ -213,6 +213,22 @@ def test_a_worker_that_waits_is_not_killed():
     assert AssetsStage.timeout_s(config) > config.timeout_s + LONGEST_WAIT_S
 
 
+def test_whoever_stops_does_not_wait(tmp_path):
+    with AssetServer() as server, ThreadPoolExecutor(1) as pool:
+        server.files["/b"] = DATA
+        server.answers["/a"] = [status(429, Retry_After="600")]
+        downloader = Downloader(AssetsConfig(**FAST))
+        waiting = pool.submit(downloader.fetch, f"{server.url}/a", tmp_path / "a", 100)
+        while not server.requests:
+            time.sleep(0.01)
+        downloader.stop()
+        with pytest.raises(Unreachable, match="stopped"):
+            waiting.result(timeout=60)
+    with AssetServer() as server:
+        server.files["/b"] = DATA
+        downloader.fetch(f"{server.url}/b", tmp_path / "b", 100)
+
+
 def test_a_lost_first_request_holds_nobody_up(tmp_path):
     with AssetServer() as server:
         server.files["/a"] = DATA

@@ -42,6 +42,29 @@ def test_an_error_comes_in_its_turn_and_no_thread_stays():
     assert threading.active_count() == before
 
 
+@pytest.mark.parametrize("ends", ["early", "broken", "complete"])
+def test_reads_under_way_are_stopped_where_the_iterator_ends_early(ends):
+    stopped = threading.Event()
+
+    def read(number: int) -> int:
+        if number == 1 and ends == "broken":
+            raise OSError("broken")
+        if number > 1 and ends != "complete":
+            assert stopped.wait(60)
+        return number
+
+    results = read_ahead(read, range(9), 3, stop=stopped.set)
+    assert next(results) == 0
+    if ends == "early":
+        results.close()
+    elif ends == "broken":
+        with pytest.raises(OSError, match="broken"):
+            next(results)
+    else:
+        assert list(results) == list(range(1, 9))
+    assert stopped.is_set() == (ends != "complete")
+
+
 def test_who_reads():
     names = {threads: set(read_ahead(lambda _: threading.get_ident(), range(4), threads)) for threads in (0, 1)}
     assert names[0] == {threading.get_ident()}
