@@ -100,6 +100,9 @@ class RepositoryFiles(AssetFiles):
     def similar(self, path: PurePosixPath) -> PurePosixPath | None:
         return self._tree.similar(path)
 
+    def elsewhere(self, name: str, main: PurePosixPath) -> PurePosixPath | None:
+        return None  # people's repositories keep to no layout
+
     def fetch_listed(self, spellings: Sequence[PurePosixPath], sha256: str) -> PurePosixPath:
         """Fetch the file that a dataset lists: the first of the spellings that is there.
 
