@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmarks.objaverse.dataset import XL_FOLDER, XL_SCHEMA
+from pipeline.assets.checks import check_file
 from pipeline.assets.references import named_files
+from pipeline.base.errors import AssetError
 
 SQUARE = (
     "v 0 0 0\nv 1 0 0\nv 1 1 {z}\nv 0 1 {z}\nvt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\n"
@@ -94,7 +96,7 @@ def write_repositories(folder: Path) -> Listed:
 def take_repositories(folder: Path, copies: Path) -> Listed:
     """The models of real repositories: bare ones in folders named OWNER+NAME, or repo/ in these."""
     listed = Listed()
-    for copy in sorted(copies.iterdir()):
+    for copy in sorted(copies.glob("*+*")):
         owner, _, name = copy.name.partition("+")
         source = copy / "repo" if (copy / "repo").is_dir() else copy
         bare = folder / "git" / owner / name
@@ -195,7 +197,8 @@ def allow_fetch(bare: Path) -> None:
 
 
 def _parts(folder: Path, bare: Path, path: str, paths: set[str]) -> int | None:
-    """How many files a model names, itself or through its libraries; None if one of them is not in the repository."""
+    """How many files a model names, itself or through its libraries; None if one of them is not in the repository, or if
+    the stage refuses the model."""
     seen: Counter[str] = Counter()
     todo = [path]
     while todo:
@@ -203,8 +206,10 @@ def _parts(folder: Path, bare: Path, path: str, paths: set[str]) -> int | None:
         local = folder / f"read{Path(current).suffix.lower()}"
         local.write_bytes(_blob(bare, current))
         try:
+            if current == path:
+                check_file(local)
             named = named_files(local)
-        except Exception:  # noqa: BLE001  a broken file, which the stage will refuse
+        except (AssetError, OSError, ValueError):
             return None
         for name in (*named.needed, *named.optional):
             target = os.path.normpath(os.path.join(os.path.dirname(current), name.replace("\\", "/")))  # noqa: PTH118, PTH120
