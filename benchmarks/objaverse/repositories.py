@@ -197,8 +197,10 @@ def allow_fetch(bare: Path) -> None:
 
 
 def _parts(folder: Path, bare: Path, path: str, paths: set[str]) -> int | None:
-    """How many files a model names, itself or through its libraries; None if one of them is not in the repository, or if
-    the stage refuses the model."""
+    """How many files a model names, itself or through its libraries.
+
+    None if one of them is not in the repository, or if the stage refuses the model.
+    """
     seen: Counter[str] = Counter()
     todo = [path]
     while todo:
