@@ -139,7 +139,7 @@ class _OneFile(AssetFiles):
 
 
 def _dataset_in(given: str, revision: str) -> Path:
-    """The folder of the dataset's files that a person means by `given`."""
+    """The folder of the dataset's files that a person means by `given`, its own links resolved."""
     try:
         folder = Path(given).expanduser()
     except RuntimeError:  # nobody has this home
@@ -156,6 +156,7 @@ def _dataset_in(given: str, revision: str) -> Path:
             f"assets.local: '{given}' holds nothing of Objaverse 1.0: there is no {OBJECT_PATHS}, no "
             "metadata/000-000.json.gz and no glbs/000-000/UID.glb in it"
         )
+    found = found.resolve()
     if found.parent.name == "snapshots" and found.name != revision:
         logger.warning("assets.local: %s is of revision %s; the dataset is planned at %s", given, found.name, revision)
     return found
@@ -182,7 +183,7 @@ def _fault(root: Path, file: Path, sha256: str) -> str | None:
         return "it is a link to nothing" if file.is_symlink() else ""
     real = _inside(root, file)
     if real is None:
-        return "it is a link that leaves the copy"
+        return "it is a link that leaves the copy; name the folder that it leads to in assets.local, too"
     with real.open("rb") as stream:
         header = stream.read(_GLB_HEADER.size)
     size = real.stat().st_size

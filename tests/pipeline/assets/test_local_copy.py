@@ -81,7 +81,7 @@ def test_a_whole_copy_plans_and_builds_without_a_network(hub, config, tmp_path, 
 
 @pytest.mark.parametrize(
     "named",
-    ["copy", "copy/..", "copy/glbs", "snapshot", "repository", "hub cache", "home", "two"],
+    ["copy", "copy/..", "copy/glbs", "snapshot", "repository", "hub cache", "home", "link", "two"],
 )
 def test_the_layouts_that_people_have(hub, config, tmp_path, monkeypatch, named):
     copy = plain(hub, tmp_path / ".objaverse" / "hf-objaverse-v1")
@@ -90,6 +90,7 @@ def test_the_layouts_that_people_have(hub, config, tmp_path, monkeypatch, named)
     shutil.copytree(revision, repository / "snapshots" / ("0" * 40), symlinks=True)
     (tmp_path / "empty" / "glbs" / "000-000").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "link").symlink_to(revision)
     places = {
         "copy": copy,
         "copy/..": copy.parent,
@@ -98,6 +99,7 @@ def test_the_layouts_that_people_have(hub, config, tmp_path, monkeypatch, named)
         "repository": repository,
         "hub cache": repository.parent,
         "home": "~/.objaverse/hf-objaverse-v1/",
+        "link": tmp_path / "link",
         "two": f"{tmp_path / 'empty'}, {copy}",
     }
     run = Store(tmp_path, **config(places[named], endpoint=NOWHERE))
