@@ -14,6 +14,7 @@ MARGIN_S = 1.0  # servers name whole seconds, rounded down as a rule
 FIRST_ANSWER_S = 60.0  # for so long the others wait for the answer to the first request after a pause
 LOOK_AGAIN_S = 0.25
 SHORTEST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 300.0
+LASTED_LESS = 0.8
 MOST_TOLD = 20
 MOST_REFUSALS = 20  # counted; the back-off is at its longest before
 
@@ -36,6 +37,8 @@ class Window(BaseModel):
     tried_at: float = Field(0.0, ge=0)  # when the first request after it was sent
     told: list[int] = Field([], max_length=MOST_TOLD)  # the process groups whose log has a line about the last pause
     refusals: int = Field(0, ge=0, le=MOST_REFUSALS)  # one after the other
+    refused_at: float = Field(0.0, ge=0)  # the first of these
+    lasted_s: float = Field(0.0, ge=0, le=LONGEST_BACKOFF_S)  # how long such a row of refusals is likely to last
 
     def reserve(self, now: float, share: float) -> float:
         """Count a request that is about to be sent; 0. Or seconds to wait, and ask again: it must not be sent yet.
@@ -102,14 +105,23 @@ class Window(BaseModel):
         wait = max(named, default=0.0)
         if not is_late:
             self.refusals = min(self.refusals + 1, MOST_REFUSALS)
+            if self.refusals == 1:
+                self.refused_at = now
             if self.refusals > 1 or not named:
                 wait = max(wait, grown_backoff_s(backoff_s, self.refusals))
+            if self.refusals == 1 and not named:
+                wait = max(wait, self.lasted_s)
         self.close(now, now + wait, "it refuses requests" + (f" ({self._size()})" if self.limit else ""))
 
     def answered(self, sent_at: float) -> None:
         """Note that a request was not refused: what follows a pause may go on."""
-        if sent_at > self.closed_at:
-            self.is_untried, self.refusals = False, 0
+        if sent_at <= self.closed_at:
+            return
+        if self.refusals > 1:
+            self.lasted_s = min(max(0.0, self.closed_until - self.refused_at), LONGEST_BACKOFF_S)
+        elif self.refusals == 1:  # it was long enough at once, and may have been too long
+            self.lasted_s *= LASTED_LESS
+        self.is_untried, self.refusals = False, 0
 
     def close(self, now: float, until: float, why: str) -> None:
         until = min(until, now + LONGEST_S)

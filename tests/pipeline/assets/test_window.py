@@ -90,10 +90,17 @@ def test_refusals_without_a_time_back_off_longer_and_longer():
         waits.append(window.closed_until - now - 0.01)
         now = window.closed_until
     assert waits == pytest.approx([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300])
-    window.reserve(now, 1)
-    window.answered(now)
-    window.refuse(now + 1, RateLimits(), now + 0.5, backoff_s=1)
-    assert window.closed_until == pytest.approx(now + 2)
+
+
+def test_the_next_pause_begins_with_what_the_last_one_took():
+    window = Window()
+    for now, wait in ((NOW, 1), (NOW + 1, 2), (NOW + 3, 4)):
+        window.refuse(now, RateLimits(), now - 0.5, backoff_s=1)
+        assert window.closed_until == pytest.approx(now + wait)
+    for now, wait in ((NOW + 100, 7), (NOW + 200, 7 * 0.8), (NOW + 300, 7 * 0.8 * 0.8)):
+        window.answered(sent_at=now - 50)
+        window.refuse(now, RateLimits(), now - 0.5, backoff_s=1)
+        assert window.closed_until == pytest.approx(now + wait)
 
 
 def test_those_under_way_are_refused_with_the_first_and_lengthen_nothing():
