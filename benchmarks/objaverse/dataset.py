@@ -16,8 +16,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.assets.objaverse_files import REVISION
-from pipeline.assets.objaverse_xl import REVISION as XL_REVISION
+from pipeline.assets.objaverse.dataset import REVISION
+from pipeline.assets.objaverse.xl_source import REVISION as XL_REVISION
 
 OBJECTS, ODD, LVIS_OBJECTS, LVIS_CATEGORIES, FOLDERS = 798_759, 403, 46_207, 1_156, 160
 GITHUB_ROWS, SMITHSONIAN_ROWS = 9_420_000, 2_390

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmarks.objaverse.dataset import XL_FOLDER, XL_SCHEMA
-from pipeline.assets.checks import check_file
-from pipeline.assets.references import named_files
+from pipeline.assets.files.checks import check_file
+from pipeline.assets.files.references import named_files
 from pipeline.base.errors import AssetError
 
 SQUARE = (

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, field_serializer, model_validator
 
-from pipeline.assets.addresses import without_secrets
+from pipeline.assets.fetch.addresses import without_secrets
 from pipeline.base.settings import Section, runtime
 
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.assets.checks import CHECKS
-from pipeline.assets.disk import DiskFolder
-from pipeline.assets.gather import gather
+from pipeline.assets.files.checks import CHECKS
+from pipeline.assets.files.disk import DiskFolder
+from pipeline.assets.files.gather import gather
 from pipeline.assets.layouts import recognised
 from pipeline.assets.sidecars import Sidecars, Told
 from pipeline.assets.sources import AssetSource, Fetched

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.assets.json_entries import entries
 from pipeline.assets.sidecars import Told, told_by
+from pipeline.assets.tables.json_entries import entries
 from pipeline.values.names import is_safe_uid
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.assets.addresses import check_address, shown
+from pipeline.assets.fetch.addresses import check_address, shown
 from pipeline.assets.remote import RemoteSource
 from pipeline.assets.sources import Fetched
 from pipeline.base.errors import ConfigError

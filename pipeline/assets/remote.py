@@ -3,13 +3,13 @@
 import tempfile
 from pathlib import Path
 
-from pipeline.assets.addresses import shown
-from pipeline.assets.checks import CHECKS, HEAD_BYTES, what_it_is_instead, why_not_read
 from pipeline.assets.config import AssetsConfig
-from pipeline.assets.disk import DiskFolder
-from pipeline.assets.download import Downloader
-from pipeline.assets.gather import gather
-from pipeline.assets.mirrors import is_mirror
+from pipeline.assets.fetch.addresses import shown
+from pipeline.assets.fetch.download import Downloader
+from pipeline.assets.fetch.mirrors import is_mirror
+from pipeline.assets.files.checks import CHECKS, HEAD_BYTES, what_it_is_instead, why_not_read
+from pipeline.assets.files.disk import DiskFolder
+from pipeline.assets.files.gather import gather
 from pipeline.assets.sources import AssetSource, Fetched
 from pipeline.base.errors import AssetError
 

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from pipeline.assets.gather import AssetFiles, folded, gather
-from pipeline.assets.places import in_known_places
+from pipeline.assets.files.gather import AssetFiles, folded, gather
+from pipeline.assets.files.places import in_known_places
 from pipeline.assets.properties import parse_properties
 from pipeline.assets.sources import AssetSource, Fetched
 from pipeline.base.errors import AssetError, ConfigError

@@ -14,8 +14,8 @@ from pipeline.store.rows import Row
 SOURCES = {
     "folder": "pipeline.assets.folder:FolderSource",
     "manifest": "pipeline.assets.manifest:ManifestSource",
-    "objaverse": "pipeline.assets.objaverse:ObjaverseSource",
-    "objaverse-xl": "pipeline.assets.objaverse_xl:ObjaverseXLSource",
+    "objaverse": "pipeline.assets.objaverse.source:ObjaverseSource",
+    "objaverse-xl": "pipeline.assets.objaverse.xl_source:ObjaverseXLSource",
     "sh3f": "pipeline.assets.sh3f:Sh3fSource",
 }
 

@@ -4,12 +4,12 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipeline.assets.addresses import public
-from pipeline.assets.bundle import bundle, sha256_of
 from pipeline.assets.config import AssetsConfig
+from pipeline.assets.fetch.addresses import public
+from pipeline.assets.fetch.windows import LONGEST_WAIT_S
+from pipeline.assets.files.bundle import bundle, sha256_of
 from pipeline.assets.room import Room
 from pipeline.assets.sources import make_source
-from pipeline.assets.windows import LONGEST_WAIT_S
 from pipeline.base.errors import AssetError, Timeout, Unreachable
 from pipeline.stages.stage import Failure, Resources, Row, Stage
 from pipeline.store.schema import INDEX

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.assets.addresses import public
 from pipeline.assets.config import AssetsConfig
-from pipeline.assets.joined_tables import JoinedTables
+from pipeline.assets.fetch.addresses import public
+from pipeline.assets.tables.joined_tables import JoinedTables
 from pipeline.base.errors import ConfigError
 from pipeline.base.plain_text import plain_line
 from pipeline.state.draw import drawn, hash_of

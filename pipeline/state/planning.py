@@ -114,7 +114,7 @@ def _write_index(corpus: CorpusStore, listing: Listing, scratch: Path) -> None:
 
 
 def _holds_secrets(rows: pa.Table) -> bool:
-    from pipeline.assets.addresses import public
+    from pipeline.assets.fetch.addresses import public
 
     addresses = rows.column("origin_uri")
     suspects = addresses.filter(pc.match_substring_regex(addresses, "^https?://[^/]*@|[?]"))

@@ -84,7 +84,7 @@ def _fbx_is_finite(main: Path) -> bool:
 
 
 def _collada_is_finite(main: Path) -> bool:
-    """`pipeline.assets.checks` has let no file with XML entities through."""
+    """`pipeline.assets.files.checks` has let no file with XML entities through."""
     try:
         document = ElementTree.parse(main)
         return all(_fit_float32(np.array(text.split(), np.float64)) for text in _collada_positions(document))

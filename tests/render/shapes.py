@@ -10,7 +10,7 @@ import trimesh
 from PIL import Image
 
 from pipeline import Corpus
-from pipeline.assets.bundle import sha256_of
+from pipeline.assets.files.bundle import sha256_of
 
 RED, GREEN, BLUE = (200, 40, 30), (30, 180, 60), (40, 60, 220)
 

@@ -10,8 +10,8 @@ import trimesh
 
 from pipeline import Corpus
 from pipeline.assets.config import AssetsConfig
+from pipeline.assets.files.references import named_files
 from pipeline.assets.folder import uid_of
-from pipeline.assets.references import named_files
 from pipeline.assets.room import Room
 from pipeline.assets.sources import make_source
 from pipeline.base.errors import ConfigError, StorageError

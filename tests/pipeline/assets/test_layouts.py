@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.assets.config import AssetsConfig
 from pipeline.assets.folder import uid_of
-from pipeline.assets.json_entries import entries
 from pipeline.assets.sources import make_source
+from pipeline.assets.tables.json_entries import entries
 from pipeline.store.rows import Row
 from tests.pipeline.assets.asset_makers import Store, box_glb, mtl, obj, png, write_files
 
@@ -208,7 +208,7 @@ def test_a_table_that_cannot_be_read_is_told_and_ends_no_plan(plan, caplog, taxo
 
 
 def test_large_json_files_are_read_entry_by_entry(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.assets.json_entries.CHUNK", 7)
+    monkeypatch.setattr("pipeline.assets.tables.json_entries.CHUNK", 7)
     content = {f"k{number}": [number * 1000, "ä\\", {"a": None}] for number in range(50)}
     for value in (content, list(content.values()), {}, [], [12345, 6]):
         (tmp_path / "a.json").write_text(json.dumps(value, indent=1), encoding="utf-8")
@@ -224,7 +224,7 @@ def test_json_files_that_are_broken(tmp_path, text):
 
 
 def test_an_entry_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.assets.json_entries.MAX_ENTRY", 1_000_000)
+    monkeypatch.setattr("pipeline.assets.tables.json_entries.MAX_ENTRY", 1_000_000)
     (tmp_path / "a.json").write_text('["' + "x" * 2_500_000)
     with pytest.raises(ValueError, match="more than 1000000 characters"):
         list(entries(tmp_path / "a.json"))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.assets.objaverse_xl import REVISION
+from pipeline.assets.objaverse.xl_source import REVISION
 from tests.pipeline.assets.asset_makers import Store
 from tests.pipeline.assets.asset_server import AssetServer
-from tests.pipeline.assets.test_objaverse_source import FAST
+from tests.pipeline.assets.objaverse_hub import FAST
 
 XL = f"/datasets/allenai/objaverse-xl/resolve/{REVISION}"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -1,6 +1,6 @@
 """What is said of each format elsewhere is said of all of them."""
 
-from pipeline.assets.checks import CHECKS
+from pipeline.assets.files.checks import CHECKS
 from pipeline.assets.stage import UP_AXIS
 from pipeline.values.asset_formats import ASSET_FORMATS
 

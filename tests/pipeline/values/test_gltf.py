@@ -5,8 +5,8 @@ import json
 import pytest
 
 from benchmarks.hostile.gltf import box, crafted_gltf, glb, gltf_folder
-from pipeline.assets.checks import check_file
-from pipeline.assets.references import cut, named_files
+from pipeline.assets.files.checks import check_file
+from pipeline.assets.files.references import cut, named_files
 from pipeline.base.errors import AssetError
 from pipeline.values.gltf import GltfFile, decode_data_uri, read_gltf
 from render.files import guards
