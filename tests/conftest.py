@@ -38,6 +38,11 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.xdist_group(groups[item]))
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """Files and floods of letters make no names that anybody could read."""
+    return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > 100 else None
+
+
 def pytest_collection_finish(session):
     """Refuse to run in a worker that lost the groups: tests would share what they must not, and Rays would multiply."""
     if WORKER and session.items and "@" not in session.items[0].nodeid and session.config.getoption("loadgroup"):
