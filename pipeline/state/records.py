@@ -22,11 +22,11 @@ class CorpusManifest(Record):
     planning_hash: str
     code_version: str  # that planned it
     objects: int
-    splits: dict[str, int] = {}  # objects by split; not before 0.3
+    splits: dict[str, int] = {}  # objects by split; not before 0.2
     left_out_licenses: dict[str, int] = {}  # objects kept out by their licence; not in the first version
-    joined_tables: tuple[JoinedTable, ...] = ()  # of `assets.annotations`; not before 0.3
-    left_out_where: int = 0  # objects for which `assets.where` is not true; not before 0.3
-    unplanned: int = 0  # rows of unplanned.parquet; not before 0.3
+    joined_tables: tuple[JoinedTable, ...] = ()  # of `assets.annotations`; not before 0.2
+    left_out_where: int = 0  # objects for which `assets.where` is not true; not before 0.2
+    unplanned: int = 0  # rows of unplanned.parquet; not before 0.2
     shards: int
 
 

@@ -27,7 +27,7 @@ class _Planned(Record):
 
     cure: ClassVar[str] = ""
 
-    joined_tables: tuple[JoinedTable, ...] = ()  # not before 0.3
+    joined_tables: tuple[JoinedTable, ...] = ()  # not before 0.2
 
 
 def read_joined_tables(corpus: CorpusStore) -> tuple[JoinedTable, ...]:
