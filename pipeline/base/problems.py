@@ -49,7 +49,7 @@ def _problem(first: Any, path: list[str], root: type[BaseModel]) -> str:
     if kind == "literal_error":
         return f"it must be one of {context['expected'].replace(chr(39), '')}, not {shown}"
     wanted = _KINDS.get(kind.split("_")[0])
-    return f"it must be {wanted}, not {shown}" if wanted else f"{first['msg'].lower()}, not {shown}"
+    return f"it must be {wanted}, not {shown}" if wanted else str(first["msg"])
 
 
 def _perhaps(path: list[str], root: type[BaseModel]) -> str:
