@@ -56,6 +56,8 @@ WORDS = (
     "v2",
 )
 
+NAMES = tuple(word for word in WORDS if word.isascii() and word.isalnum())  # GitHub's repositories have no others
+
 
 @dataclass(frozen=True)
 class Objaverse:
@@ -171,7 +173,7 @@ def _github_rows(count: int) -> Iterator[pa.RecordBatch]:
         for number in range(start, start + rows):
             if not left:
                 left = int(min(draw.paretovariate(0.9), 5000))
-                owner, name = f"owner{draw.randrange(200_000)}", f"{draw.choice(WORDS)}-{draw.randrange(10**6)}"
+                owner, name = f"owner{draw.randrange(200_000)}", f"{draw.choice(NAMES)}-{draw.randrange(10**6)}"
                 repository = f"https://github.com/{owner}/{name}/blob/{draw.getrandbits(160):040x}"
                 license_ = draw.choice(REPOSITORY_LICENSES)
             left -= 1

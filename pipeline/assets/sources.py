@@ -37,10 +37,19 @@ class Unplanned:
 
     entries: list[str] = field(default_factory=list)  # as the source names them
     reasons: list[str] = field(default_factory=list)  # one for each: what is wrong with it
+    unnamed: int = 0  # entries beyond those
 
     def note(self, entry: str, reason: str) -> None:
         self.entries.append(entry)
         self.reasons.append(reason)
+
+    def note_more(self, count: int, reason: str) -> None:
+        """Many entries with one fault, of which enough have been named."""
+        self.note(f"{count} more entries", reason)
+        self.unnamed += count - 1
+
+    def __len__(self) -> int:
+        return len(self.entries) + self.unnamed
 
 
 class AssetSource(ABC):

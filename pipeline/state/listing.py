@@ -58,7 +58,7 @@ class Listing:
     @property
     def unplanned(self) -> int:
         """Entries that cannot be planned."""
-        return len(self._source.unplanned.entries) + int(self._repeated.num_rows)
+        return len(self._source.unplanned) + int(self._repeated.num_rows)
 
     def unplanned_rows(self) -> Iterator[Row]:
         """The rows of unplanned.parquet: the source's own in its order, then those whose uid came before."""
@@ -163,7 +163,7 @@ class Listing:
         if licenses:
             logger.warning("assets.licenses excludes %d objects: %s", self.left_out_licenses.total(), licenses)
         if unplanned:
-            logger.warning("assets: the source has %s; a corpus keeps them all in unplanned.parquet", unplanned)
+            logger.warning("assets: the source has %s; a corpus keeps them in unplanned.parquet", unplanned)
 
 
 def is_safe(uid: str) -> bool:

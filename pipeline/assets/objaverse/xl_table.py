@@ -43,7 +43,7 @@ class Faults:
     def conclude(self) -> None:
         for reason, count in self._counts.items():
             if count > MAX_NOTED:
-                self._unplanned.note(f"{count - MAX_NOTED} more entries", reason)
+                self._unplanned.note_more(count - MAX_NOTED, reason)
 
 
 def read_entries(file: Path, faults: Faults) -> Iterator[Entry]:

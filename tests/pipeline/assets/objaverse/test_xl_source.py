@@ -248,6 +248,7 @@ def test_of_many_faults_of_one_kind_the_first_are_named(config, hub, monkeypatch
     source = make_source(AssetsConfig(**config(path="github")))
     assert len(list(source.plan())) == 1
     assert source.unplanned.entries == [*[entry[0] for entry in wrong[:3]], "6 more entries"]
+    assert len(source.unplanned) == 9
 
 
 def test_objects_are_named_in_every_way(config, hub, tmp_path, caplog):
