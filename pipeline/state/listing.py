@@ -1,7 +1,6 @@
 """What becomes of a source's rows before they are planned: filtered, drawn, split, sorted by uid, cut into shards."""
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -22,14 +21,12 @@ from pipeline.store.rows import Row, table_from_rows
 from pipeline.store.schema import INDEX
 from pipeline.store.uid_order import ordered_by_uid
 from pipeline.values.licences import comparable, spdx
+from pipeline.values.names import is_safe_uid
 
 logger = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 10_000  # of the source, as Python objects
 COUNTED = ("uid", "origin_uri", "split")  # what is sorted where the rows are only counted
-# Stages name files after the uid. A file system takes 255 bytes, some of which are the stages' own.
-_SAFE_UID = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f\ud800-\udfff]+")
-_UID_BYTES = 200
 _NAMES = ["origin_uri", "uid"]  # what an entry is called by, in this order
 _SHOWN = 80  # characters of a name from outside in a message,
 _KEPT = 1000  # and in a table
@@ -117,7 +114,7 @@ class Listing:
     def _safe(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows whose uids can name a file; the others are noted."""
         for row in rows:
-            if is_safe(row["uid"]):
+            if is_safe_uid(row["uid"]):
                 yield row
             else:
                 self._source.unplanned.note(_entry(row), f"its uid {row['uid'][:_SHOWN]!r} cannot name a file")
@@ -164,11 +161,6 @@ class Listing:
             logger.warning("assets.licenses excludes %d objects: %s", self.left_out_licenses.total(), licenses)
         if unplanned:
             logger.warning("assets: the source has %s; a corpus keeps them in unplanned.parquet", unplanned)
-
-
-def is_safe(uid: str) -> bool:
-    """Whether stages can name a file after the uid."""
-    return bool(_SAFE_UID.fullmatch(uid)) and len(uid.encode()) <= _UID_BYTES
 
 
 def split_of(uid: str, config: AssetsConfig) -> str:

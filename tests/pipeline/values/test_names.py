@@ -6,6 +6,8 @@ from pipeline.values.names import MAX_UID_BYTES, file_stem, is_asset_file, is_sa
 
 SAFE = ["a", "kiDgUIcaC7c4YaIcLCJeq4kS7rK", "oak chair-1a2b", "椅子", "a..b", "x" * MAX_UID_BYTES]
 UNSAFE = [
+    "x" * 201,
+    "椅" * 67,
     "",
     ".",
     "..",
