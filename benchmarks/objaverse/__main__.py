@@ -29,7 +29,7 @@ from benchmarks.objaverse.dataset import HUB_FOLDER
 from benchmarks.objaverse.hub import NEIGHBOUR
 from benchmarks.objaverse.leaks import search
 from benchmarks.objaverse.plans import plan_figures, write_files
-from benchmarks.objaverse.repositories import Listed, take_repositories, write_repositories
+from benchmarks.objaverse.repositories import Listed, names_and_commits, take_repositories, write_repositories
 from benchmarks.record import ROOT, record
 
 OBJECTS = 600
@@ -61,8 +61,14 @@ def main() -> None:
             if part == "plan":
                 path = record("objaverse", plan(arguments.cache, Path(folder)), PLAN_NOTES, part="plan")
             else:
-                path = record("objaverse", fetch(Path(folder), arguments.repositories), FETCH_NOTES, part="fetch")
+                figures = fetch(Path(folder), arguments.repositories)
+                path = record("objaverse", figures, FETCH_NOTES + sources_of(arguments.repositories), part="fetch")
     print(path.read_text(encoding="utf-8"))
+
+
+def sources_of(real: Path | None) -> str:
+    """Which real repositories were taken, for the notes."""
+    return f" real_: {', '.join(names_and_commits(real))}." if real else ""
 
 
 def plan(cache: Path, scratch: Path) -> dict[str, float]:

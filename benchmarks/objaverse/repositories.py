@@ -96,9 +96,7 @@ def write_repositories(folder: Path) -> Listed:
 def take_repositories(folder: Path, copies: Path) -> Listed:
     """The models of real repositories: bare ones in folders named OWNER+NAME, or repo/ in these."""
     listed = Listed()
-    for copy in sorted(copies.glob("*+*")):
-        owner, _, name = copy.name.partition("+")
-        source = copy / "repo" if (copy / "repo").is_dir() else copy
+    for owner, name, source in _copies(copies):
         bare = folder / "git" / owner / name
         bare.parent.mkdir(parents=True, exist_ok=True)
         _git(folder, "clone", "-q", "--bare", str(source), str(bare))
@@ -110,6 +108,20 @@ def take_repositories(folder: Path, copies: Path) -> Listed:
             parts = _parts(folder, bare, path, set(paths)) if Path(path).suffix.lower() in WITH_PARTS else None
             listed.add(f"https://github.com/{owner}/{name}/blob/{commit}/{path}", data, parts)
     return listed
+
+
+def names_and_commits(copies: Path) -> list[str]:
+    """OWNER/NAME at COMMIT of each."""
+    return [
+        f"{owner}/{name} at {_git(source, 'rev-parse', '--short', 'HEAD')}" for owner, name, source in _copies(copies)
+    ]
+
+
+def _copies(copies: Path) -> list[tuple[str, str, Path]]:
+    folders = sorted(copies.glob("*+*"))
+    return [
+        (*folder.name.split("+", 1), folder / "repo" if (folder / "repo").is_dir() else folder) for folder in folders
+    ]
 
 
 def _small(folder: Path, listed: Listed) -> None:
