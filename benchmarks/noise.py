@@ -40,6 +40,12 @@ RULES = (
     Rule("fingerprints.*_different", "lower"),
     Rule("house.after_circles*", "lower"),
     Rule("house.after_mypy_errors", "lower"),
+    Rule("objaverse.objects_lost_to_429", "lower"),
+    Rule("objaverse.secrets_found", "lower"),
+    Rule("objaverse.reused_local_share", "higher"),
+    Rule("objaverse.*_whole_share", "higher"),
+    Rule("objaverse.ledger_right_share", "higher"),
+    Rule("objaverse.requests_into_a_closed_window_share", "lower", absolute=0.01),
     Rule("suite.*_failed", "lower"),
     Rule("suite.ci_green", "higher"),
     # Pictures: dB of medians over objects; the tenth percentile hangs on few of them
@@ -73,6 +79,7 @@ RULES = (
     Rule("fit.peak_rss_mb", "lower", noise=0.1),
     Rule("dataset.pack_rss_mb*", "lower", noise=0.1),
     Rule("cluster.simulated_*_mb", "lower", noise=0.1),
+    Rule("objaverse.plan_*_mb", "lower", noise=0.1),
     # CPU times: the fastest of many repeats, then medians over objects, then single measurements
     Rule("raster.raster_*_ms", "lower", noise=0.08, of_machine=True),
     Rule("raster.loss_l1_ssim_256_ms", "lower", noise=0.08, of_machine=True),
@@ -93,6 +100,7 @@ RULES = (
     Rule("cluster.seconds_to_recover_*", "lower", noise=0.5, absolute=2, of_machine=True),
     Rule("cluster.bucket_*_seconds", "lower", noise=0.3, absolute=0.5, of_machine=True),
     Rule("cluster.simulated_*_seconds", "lower", noise=0.4, of_machine=True),
+    Rule("objaverse.plan_*_seconds", "lower", noise=0.3, of_machine=True),
     Rule("cluster.objects_per_hour_2_cpus", "higher", noise=0.3, of_machine=True),
     Rule("render.slowest_s_*", "lower", noise=0.5, of_machine=True),
     Rule("training.samples_per_second", "higher", noise=0.3, of_machine=True),
