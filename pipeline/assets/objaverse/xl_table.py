@@ -1,5 +1,6 @@
 """The annotations of Objaverse-XL: a Parquet table for each part of the dataset."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import pyarrow.parquet as pq
 
 from pipeline.assets.sources import Unplanned
 from pipeline.base.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = ("fileIdentifier", "license", "fileType", "sha256")
 BATCH_ROWS = 4096
@@ -34,6 +37,7 @@ class Faults:
     def __init__(self, unplanned: Unplanned):
         self._unplanned = unplanned
         self._counts: Counter[str] = Counter()
+        self.unchecked = 0  # entries that are planned without a SHA-256
 
     def note(self, address: str, reason: str) -> None:
         self._counts[reason] += 1
@@ -44,6 +48,10 @@ class Faults:
         for reason, count in self._counts.items():
             if count > MAX_NOTED:
                 self._unplanned.note_more(count - MAX_NOTED, reason)
+        if self.unchecked:
+            logger.warning(
+                "Objaverse-XL: %d entries have no SHA-256, so their files are taken as they are today", self.unchecked
+            )
 
 
 def read_entries(file: Path, faults: Faults) -> Iterator[Entry]:
@@ -62,6 +70,7 @@ def read_entries(file: Path, faults: Faults) -> Iterator[Entry]:
                 elif sha256 and not _SHA256.fullmatch(sha256):
                     faults.note(address, "its sha256 is not 64 hex digits")
                 else:
+                    faults.unchecked += not sha256
                     yield Entry(address, license_, file_type, sha256)
 
 

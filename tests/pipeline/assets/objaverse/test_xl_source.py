@@ -238,6 +238,7 @@ def test_a_type_that_is_not_told_follows_from_the_name(config, hub, caplog):
     (row,) = plan(config(path="github"))
     assert (row["details"], row["sha256"]) == ('{"format": "glb"}', "")
     assert "1 without a type" in caplog.text
+    assert "3 entries have no SHA-256" in caplog.text
     assert "1 blend" in caplog.text
 
 
